@@ -1,0 +1,1 @@
+"""tenantbill: bills Webex Contact Center tenants that hold several subscriptions."""

@@ -1,0 +1,242 @@
+"""Words in, words out: the commands.
+
+Belongs here: options, help, messages, exit codes. Does not belong here: frames, rules, paths of the
+store. Heavy imports wait until a command needs them, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from pipeline.errors import BillingError
+from pipeline.period import Period
+from pipeline.settings import read_settings
+
+DONE, FAILED, DONE_WITH_ERRORS = 0, 1, 3
+
+DEFAULT_STORE = "tenantbill-store"
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class PeriodsParameter(click.ParamType[list[Period]]):
+    """`2026-10`, or a range `2026-08..2026-10`."""
+
+    name = "period"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> list[Period]:
+        """The months that the words name, in order."""
+        return value if isinstance(value, list) else Period.parse_range(value)
+
+
+class Commands(click.Group):
+    """The commands, with one way for errors to reach people: named, placed, with a remedy."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; whatever it cannot do is told in words and with its exit code."""
+        try:
+            return super().invoke(ctx)
+        except BillingError as error:
+            click.echo(f"error: {error}", err=True)
+            ctx.exit(error.exit_code)
+        except BrokenPipeError:
+            ctx.exit(FAILED)
+
+
+def _examples(*lines: str) -> str:
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+@click.group(
+    cls=Commands,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "auto_envvar_prefix": "TENANTBILL",
+        "show_default": True,
+    },
+    epilog=_examples(
+        "tenantbill run 2026-10 --feeds sample_data/feeds --store bills",
+        "tenantbill show invoices 2026-10 --store bills",
+    ),
+)
+@click.version_option(package_name="tenantbill")
+@click.pass_context
+def main(ctx: click.Context) -> None:
+    """Bill Webex Contact Center tenants that hold several subscriptions.
+
+    Exit codes: 0 done; 1 failed, nothing published; 2 wrong use; 3 done, with error findings.
+    """
+    settings = read_settings()
+    ctx.default_map = dict.fromkeys(main.commands, settings)
+
+
+_period = click.argument("periods", metavar="PERIOD", type=PeriodsParameter())
+_store = click.option(
+    "--store", type=click.Path(path_type=Path), default=DEFAULT_STORE, help="Where results lie."
+)
+_feeds = click.option(
+    "--feeds", type=click.Path(path_type=Path), required=True, help="Where the exports lie."
+)
+
+
+def _work_options(command: Command) -> Command:
+    """The options of every command that does work."""
+    for option in (
+        click.option("--tenant", multiple=True, help="Only this tenant; may be given again."),
+        click.option("--workers", type=click.IntRange(1), default=1, help="Processes to use."),
+        click.option(
+            "--wait", type=click.IntRange(0), default=0, help="Seconds to wait for the lock."
+        ),
+        click.option(
+            "--log-format",
+            type=click.Choice(["text", "json"]),
+            default="text",
+            help="json: one event a line, for schedulers.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@main.command(
+    epilog=_examples(
+        "tenantbill run 2026-10 --feeds exports",
+        "tenantbill run 2026-08..2026-10 --feeds exports --tenant acme",
+    )
+)
+@_period
+@_feeds
+@_store
+@_work_options
+def run(periods: list[Period], feeds: Path, store: Path, **options: Any) -> None:
+    """Bill a month: every stage, in order."""
+    _execute("run", periods, store, feeds, **options)
+
+
+@main.command(epilog=_examples("tenantbill ingest 2026-10 --feeds exports"))
+@_period
+@_feeds
+@_store
+@_work_options
+def ingest(periods: list[Period], feeds: Path, store: Path, **options: Any) -> None:
+    """Take exports in: read the new ones once, list those that count."""
+    _execute("ingest", periods, store, feeds, **options)
+
+
+@main.command(epilog=_examples("tenantbill access 2026-10 --day 2026-10-15"))
+@_period
+@_store
+@click.option(
+    "--day", type=click.DateTime(["%Y-%m-%d"]), default=None, help="As of this day, not the last."
+)
+@_work_options
+def access(periods: list[Period], store: Path, day: datetime | None, **options: Any) -> None:
+    """Say who may still use which surface (R9)."""
+    _execute("access", periods, store, None, day=day.date() if day else None, **options)
+
+
+def _stage_command(name: str, does: str) -> None:
+    """Add the command of a stage that runs on what the store holds."""
+
+    @main.command(name, help=does, epilog=_examples(f"tenantbill {name} 2026-10"))
+    @_period
+    @_store
+    @_work_options
+    def command(periods: list[Period], store: Path, **options: Any) -> None:
+        _execute(name, periods, store, None, **options)
+
+
+for _name, _does in (
+    ("validate", "Set broken rows aside and keep one row an event (R11)."),
+    ("split", "Give every usage row to one subscription, with the reason (R3)."),
+    ("meter", "Measure every meter, whole and split (R4)."),
+    ("rate", "Find the overage and its payer, and price every line (R6, R7, R10)."),
+    ("invoice", "Draw up the invoices (R10)."),
+):
+    _stage_command(_name, _does)
+
+
+@main.command(
+    epilog=_examples(
+        "tenantbill show invoices 2026-10",
+        "tenantbill show findings 2026-10 --tenant acme",
+        "tenantbill show invoice_lines 2026-10 --format csv > lines.csv",
+    )
+)
+@click.argument("dataset")
+@_period
+@_store
+@click.option("--tenant", multiple=True, help="Only this tenant; may be given again.")
+@click.option(
+    "--format",
+    "shape",
+    type=click.Choice(["table", "csv", "json", "parquet"]),
+    default=None,
+    show_default="table on a terminal, else csv",
+    help="How to write it.",
+)
+def show(
+    dataset: str, periods: list[Period], store: Path, tenant: tuple[str, ...], shape: str | None
+) -> None:
+    """Show a published dataset of a month, or of a range of months."""
+    from pipeline.show import datasets_of, write_rows  # noqa: PLC0415
+
+    rows = datasets_of(store, dataset, periods, tenant)
+    write_rows(rows, shape or ("table" if sys.stdout.isatty() else "csv"))
+
+
+@main.command(epilog=_examples("tenantbill status", "tenantbill status 2026-10"))
+@click.argument("periods", metavar="[PERIOD]", type=PeriodsParameter(), required=False)
+@_store
+def status(periods: list[Period] | None, store: Path) -> None:
+    """Say what is published: when, from how many exports, and how it stands."""
+    from pipeline.show import status_of, write_rows  # noqa: PLC0415
+
+    write_rows(status_of(store, periods), "table" if sys.stdout.isatty() else "csv")
+
+
+def _execute(
+    command: str,
+    periods: list[Period],
+    store: Path,
+    feeds: Path | None,
+    *,
+    tenant: tuple[str, ...] = (),
+    workers: int = 1,
+    wait: int = 0,
+    log_format: str = "text",
+    day: date | None = None,
+) -> None:
+    """Run a command's stages for each period in order, and leave with its exit code."""
+    from pipeline.executor import embedded  # noqa: PLC0415
+    from pipeline.run import Request, execute  # noqa: PLC0415
+    from pipeline.stages.order import STAGES  # noqa: PLC0415
+    from pipeline.store.lock import store_lock  # noqa: PLC0415
+    from pipeline.tell import teller  # noqa: PLC0415
+
+    stages = tuple(stage for stage in STAGES if command in ("run", stage.name))
+    has_errors = False
+    with store_lock(store, wait), embedded(workers) as executor, teller(log_format) as tell:
+        for period in periods:
+            request = Request(
+                period,
+                stages,
+                store,
+                feeds,
+                command,
+                datetime.now(UTC),
+                frozenset(tenant) or None,
+                day.toordinal() if day else None,
+            )
+            done = execute(request, executor, tell.progress)
+            tell.done(period, command, done)
+            has_errors |= done.has_errors
+    sys.exit(DONE_WITH_ERRORS if has_errors else DONE)

@@ -1,0 +1,59 @@
+"""Errors that end a command: each has a name, says what is wrong and where, and what to do next.
+
+Belongs here: the base class, and the errors that several rooms raise. An error that one room raises
+lives beside its code there. Does not belong here: findings, which end nothing (`findings.py`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class BillingError(Exception):
+    """The command cannot go on; nothing was published (exit code 1).
+
+    The class name is the error's name. `where` is a file, a row, a key; `remedy` the next step.
+    """
+
+    exit_code = 1
+
+    def __init__(self, what: str, *, where: str | Path = "", remedy: str) -> None:
+        super().__init__(what, str(where), remedy)
+        self.what = what
+        self.where = str(where)
+        self.remedy = remedy
+
+    @property
+    def name(self) -> str:
+        """What the error is called, in messages and in the logs."""
+        return type(self).__name__
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if self.where else ""
+        return f"{place}{self.what} [{self.name}]\n  {self.remedy}"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle by keyword, so that a worker's error reaches its caller as it was raised."""
+        return _rebuild, (type(self), self.what, self.where, self.remedy)
+
+
+def _rebuild(kind: type[BillingError], what: str, where: str, remedy: str) -> BillingError:
+    return kind(what, where=where, remedy=remedy)
+
+
+class UsageError(BillingError):
+    """The command was given words it cannot take (exit code 2)."""
+
+    exit_code = 2
+
+
+class FeedMissing(BillingError):
+    """A feed that every run needs is not in the feeds directory."""
+
+
+class InputMissing(BillingError):
+    """A stage runs on the result of another one, which is not in the store yet."""
+
+
+class ControlsDoNotTie(BillingError):
+    """A count or sum came out of a stage other than it went in: rows lost, or counted twice."""

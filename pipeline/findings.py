@@ -1,0 +1,65 @@
+"""Findings: what a run has to say about a tenant, each with its rule, a sentence and a remedy.
+
+Belongs here: the list of codes, and how a finding is made and told. Does not belong here: when one
+arises; that is said beside the rule it belongs to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Final
+
+import polars as pl
+
+from schemas.datasets import FINDINGS
+
+ERROR, WARNING, NOTICE = "error", "warning", "notice"
+
+CODES: Final[dict[str, tuple[str, str]]] = {
+    "mixed_license_models": (ERROR, "R8.1"),
+    "no_active_subscription": (ERROR, "R3.5"),
+    "missing_rate": (ERROR, "R10.1"),
+    "broken_terms": (ERROR, "R11.2"),
+    "license_model_changed": (WARNING, "R8.1"),
+    "mixed_telephony": (WARNING, "R8.2"),
+    "primary_tie": (WARNING, "R2.2"),
+    "unassigned_to_primary": (WARNING, "R3.4"),
+    "unknown_to_primary": (WARNING, "R3.4"),
+    "inactive_to_primary": (WARNING, "R3.4"),
+    "open_sessions": (WARNING, "R4.1"),
+    "no_entitled_subscription": (WARNING, "R7.2"),
+    "access_lost": (WARNING, "R9.3"),
+    "quarantined": (WARNING, "R11.2"),
+    "primary_changed": (NOTICE, "R2.3"),
+    "superseded": (NOTICE, "R11.1"),
+    "partner_read_only": (NOTICE, "R9.4"),
+    "unknown_columns": (NOTICE, "R11.2"),
+}
+"""Every code there is: its severity, and the rule that it comes from (R8.4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing found about a tenant (or about an export, with no tenant)."""
+
+    severity: str
+    code: str
+    rule: str
+    tenant_id: str | None
+    subject: str | None
+    message: str
+    remedy: str
+
+
+def finding(
+    code: str, tenant_id: str | None, message: str, remedy: str, *, subject: str | None = None
+) -> Finding:
+    """A finding of a known code, with its severity and rule."""
+    severity, rule = CODES[code]
+    return Finding(severity, code, rule, tenant_id, subject, message, remedy)
+
+
+def to_frame(found: Iterable[Finding]) -> pl.DataFrame:
+    """Findings as the dataset of that name."""
+    return pl.DataFrame([asdict(one) for one in found], schema=FINDINGS.dtypes)

@@ -1,0 +1,71 @@
+"""R2: the primary subscription, the oldest that is active."""
+
+from __future__ import annotations
+
+from pipeline.findings import Finding, finding
+from pipeline.period import Days, Period, timeline
+from pipeline.rules.terms import Subscription, Tenant
+
+
+def primary_on(tenant: Tenant, day: int) -> str | None:
+    """R2.1, R2.2: the oldest subscription active on a day; an override goes first where active."""
+    active = tenant.active_on(day)
+    if any(one.id == tenant.primary_override for one in active):
+        return tenant.primary_override
+    return active[0].id if active else None
+
+
+def primaries(tenant: Tenant, within: Days) -> list[tuple[Days, str | None]]:
+    """R2.1: who is primary on which of some days."""
+    return timeline(tenant.service_boundaries, within, lambda day: primary_on(tenant, day))
+
+
+def closing_primary(tenant: Tenant, period: Period) -> str | None:
+    """R2.3: the primary of the last day of the period on which any subscription is active."""
+    return next((who for _, who in reversed(primaries(tenant, period.days)) if who), None)
+
+
+def opening_primary(tenant: Tenant, period: Period) -> str | None:
+    """R2.3: the primary of the first day of the period on which any subscription is active."""
+    return next((who for _, who in primaries(tenant, period.days) if who), None)
+
+
+def tied_on(tenant: Tenant, day: int) -> list[Subscription]:
+    """R2.2: the subscriptions between which only the id decides on a day; none where age does."""
+    active = tenant.active_on(day)
+    if any(one.id == tenant.primary_override for one in active):
+        return []
+    oldest = [one for one in active if one.age == active[0].age]
+    return oldest if len(oldest) > 1 else []
+
+
+def primary_findings(tenant: Tenant, period: Period) -> list[Finding]:
+    """R2.2 `primary_tie` and R2.3 `primary_changed` of a period."""
+    found = []
+    ties = timeline(
+        tenant.service_boundaries,
+        period.days,
+        lambda day: tuple(one.id for one in tied_on(tenant, day)),
+    )
+    tied = next((ids for _, ids in ties if ids), ())
+    if tied:
+        found.append(
+            finding(
+                "primary_tie",
+                tenant.id,
+                f"{' and '.join(tied)} are equally old; {tied[0]} is primary by its smaller id.",
+                "Set primary_override in tenants to say which one is meant.",
+            )
+        )
+    first, last = opening_primary(tenant, period), closing_primary(tenant, period)
+    if first != last:
+        found.append(
+            finding(
+                "primary_changed",
+                tenant.id,
+                f"The primary subscription was {first} at first and is {last} at the end of "
+                f"{period}; {last} pays the overage of the period.",
+                "Nothing to do if the change of contract is meant.",
+            )
+        )
+    return found

@@ -1,0 +1,299 @@
+"""The only orchestrator: which steps a command takes, and taking them.
+
+Belongs here: choosing what is out of date, sending buckets to the executor, publishing. Does not
+belong here: what a stage does (`stages`), and words (`cli`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, as_completed
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+
+from pipeline.errors import InputMissing
+from pipeline.findings import ERROR, to_frame
+from pipeline.fingerprint import billing_code, fingerprint
+from pipeline.period import Period
+from pipeline.stages.bucket import LEVELS, Bucket, BucketTask, buckets, run_bucket
+from pipeline.stages.conclude import Conclusion, Evidence
+from pipeline.stages.controls import tied
+from pipeline.stages.ingest import ingest
+from pipeline.stages.order import STAGES, Stage
+from pipeline.stages.terms import Terms, build_terms
+from pipeline.store.landing import LandedStore, Listing, slot_of
+from pipeline.store.results import ResultStore, Run
+from pipeline.store.work import WorkStore
+from schemas.datasets import CONTROLS, DATASETS, FINDINGS
+from schemas.feeds import TERMS, USAGE
+
+TABLES = {table.name: table for table in DATASETS}
+
+Progress = Callable[[str, int, int], None]
+"""Told what is being done, and how much of how much is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a command asks for: some stages, in order, of one period."""
+
+    period: Period
+    stages: tuple[Stage, ...]
+    store: Path
+    feeds: Path | None
+    command: str
+    now: datetime
+    only_tenants: frozenset[str] | None = None
+    access_day: int | None = None
+
+    @property
+    def day(self) -> int:
+        """The day that access is as of: the period's last unless another is asked for (R9)."""
+        return self.access_day or self.period.last_day
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What came of a request: the stages that were done anew, and what is published now."""
+
+    run: Run | None
+    redone: tuple[str, ...]
+    has_errors: bool = field(default=False)
+
+
+def execute(request: Request, executor: Executor, progress: Progress) -> Done:
+    """Bring the asked stages up to date and publish them together. The store is locked meanwhile."""
+    landed, results = LandedStore(request.store), ResultStore(request.store)
+    listing = _listing(request, landed, executor, progress)
+    latest = results.latest(request.period)
+    inputs = _inputs(request, listing)
+    asked = [stage.name for stage in request.stages]
+    if latest and latest.inputs == inputs and all(name in latest.parts for name in asked):
+        return Done(latest, (), _has_errors(results, latest))
+    terms = load_terms(landed, listing)
+    parts = _parts(request, listing, terms, latest)
+    current = {
+        name: part for name, part in (latest.parts if latest else {}).items() if parts[name] == part
+    }
+    _check_input(request, current)
+    todo = [stage for stage in request.stages if stage.name not in current]
+    if request.only_tenants is not None:
+        terms = terms.of(request.only_tenants)
+    written: dict[tuple[str, str], pl.DataFrame] = {}
+    evidence = _evidence(request, listing, terms, landed, todo, executor, progress, written, parts)
+    for stage in todo:
+        progress(stage.name, 0, 1)
+        _conclude(stage, evidence, parts, written, latest, request)
+        current[stage.name] = parts[stage.name]
+    in_order = {stage.name: current[stage.name] for stage in STAGES if stage.name in current}
+    if latest and latest.parts == in_order and latest.inputs == inputs:
+        return Done(latest, (), _has_errors(results, latest))
+    results.write(request.period, TABLES, written)
+    run = _next_run(request, listing, latest, inputs, in_order)
+    results.publish(run)
+    return Done(run, tuple(stage.name for stage in todo), _has_errors(results, run))
+
+
+def load_terms(landed: LandedStore, listing: Listing) -> Terms:
+    """The terms that the listed exports state."""
+    frames = {}
+    for table in TERMS:
+        rows = [
+            landed.rows_of(export, table).with_columns(file=pl.lit(export.name))
+            for export in listing.of(table.name)
+        ]
+        nothing = {"row": pl.Int64, "defects": pl.String, "raw": pl.String, "file": pl.String}
+        empty = pl.DataFrame(schema={**table.dtypes, **nothing})
+        frames[table.name] = pl.concat([empty, *rows])
+    return build_terms(frames)
+
+
+def _listing(
+    request: Request, landed: LandedStore, executor: Executor, progress: Progress
+) -> Listing:
+    if request.stages[0].name == "ingest":
+        if request.feeds is None:
+            raise AssertionError("ingest is asked for with a feeds directory")
+        progress("ingest", 0, 1)
+        arrived_at = request.now.astimezone(UTC).isoformat()
+        return ingest(request.feeds, request.store, executor, arrived_at)[0]
+    listing = landed.listing()
+    if listing is None:
+        raise InputMissing(
+            "no export has been taken in yet",
+            where=request.store,
+            remedy=f"run `tenantbill ingest {request.period} --feeds DIR` first",
+        )
+    return listing
+
+
+def _inputs(request: Request, listing: Listing) -> str:
+    """The name of everything that a request's results depend on."""
+    exports = [(one.feed, one.name, one.sha256, one.landing) for one in listing.exports]
+    only = sorted(request.only_tenants) if request.only_tenants is not None else None
+    return fingerprint(billing_code(), str(request.period), exports, only, request.day)
+
+
+def _parts(request: Request, listing: Listing, terms: Terms, latest: Run | None) -> dict[str, str]:
+    """The name of what each stage would publish, from what that depends on and nothing else."""
+    only = None
+    if request.only_tenants is not None:
+        only = (sorted(request.only_tenants), latest.parts if latest else {})
+    base = (billing_code(), str(request.period), only)
+    exports = [(one.feed, one.name, one.sha256, one.landing) for one in listing.exports]
+    usage = [one for one in exports if one[0] == USAGE.name]
+    usage_terms = terms.for_usage(terms.tenants)
+    findings = (terms.findings, terms.quarantine.rows())
+    parts = {
+        "ingest": fingerprint(
+            base, "ingest", [(one.name, one.unknown_columns) for one in listing.exports], usage
+        ),
+        "validate": fingerprint(base, "validate", usage, usage_terms, findings),
+        "access": fingerprint(base, "access", terms.tenants, terms.blocked, request.day),
+    }
+    for name, needs, more in (
+        ("split", "validate", ()),
+        ("meter", "split", ()),
+        ("rate", "meter", terms.rates),
+        ("invoice", "rate", ()),
+    ):
+        parts[name] = fingerprint(base, name, parts[needs], more)
+    return parts
+
+
+def _check_input(request: Request, current: Mapping[str, str]) -> None:
+    """Raise `InputMissing` where a stage stands on one that is neither current nor asked for."""
+    have = {"ingest", *current}
+    for stage in request.stages:
+        for needed in stage.needs:
+            if needed not in have:
+                raise InputMissing(
+                    f"{stage.name} needs the result of {needed} for {request.period}, and the "
+                    "store has none that is up to date",
+                    where=request.store,
+                    remedy=f"run `tenantbill {needed} {request.period}` first, or "
+                    f"`tenantbill run {request.period}` for all of it",
+                )
+        have.add(stage.name)
+
+
+def _evidence(
+    request: Request,
+    listing: Listing,
+    terms: Terms,
+    landed: LandedStore,
+    todo: list[Stage],
+    executor: Executor,
+    progress: Progress,
+    written: Mapping[tuple[str, str], pl.DataFrame],
+    parts: Mapping[str, str],
+) -> Evidence:
+    levels = [level for level in LEVELS if any(stage.name == level for stage in todo)]
+    outcomes: list[str] = []
+    plan = buckets(landed, listing)
+    if levels:
+        tasks = _tasks(request, plan, terms, levels[-1])
+        futures = [executor.submit(run_bucket, task) for task in tasks]
+        for done, _ in enumerate(as_completed(futures), start=1):
+            progress("usage", done, len(futures))
+        outcomes = [future.result() for future in futures]
+    work = WorkStore(request.store)
+    results = ResultStore(request.store)
+    makers = {dataset: stage.name for stage in STAGES for dataset in stage.datasets}
+
+    def published(dataset: str) -> pl.DataFrame:
+        part = parts[makers[dataset]]
+        if (dataset, part) in written:
+            return written[dataset, part]
+        return results.read(TABLES[dataset], request.period, [part])
+
+    def gathered(name: str) -> pl.DataFrame:
+        return pl.concat(work.load(outcome, name) for outcome in outcomes)
+
+    return Evidence(
+        request.period,
+        listing,
+        terms,
+        request.day,
+        request.only_tenants is None,
+        gathered,
+        published,
+    )
+
+
+def _tasks(request: Request, plan: list[Bucket], terms: Terms, level: str) -> list[BucketTask]:
+    names = tuple(
+        sorted({one.id for tenant in terms.tenants.values() for one in tenant.subscriptions})
+    )
+    slots = {name: slot_of(name) for name in terms.tenants}
+    tasks = []
+    for bucket in plan:
+        own = terms.for_usage([name for name, slot in slots.items() if slot in bucket.slots])
+        only = request.only_tenants
+        made_of = (bucket, own, request.period, names, level, sorted(only) if only else None)
+        name = fingerprint(billing_code(), made_of)
+        tasks.append(
+            BucketTask(
+                name, request.store, bucket, own, request.period, names, level, request.only_tenants
+            )
+        )
+    return tasks
+
+
+def _conclude(
+    stage: Stage,
+    evidence: Evidence,
+    parts: Mapping[str, str],
+    written: dict[tuple[str, str], pl.DataFrame],
+    latest: Run | None,
+    request: Request,
+) -> None:
+    """Add what a stage publishes to what is to be written, once its controls tie."""
+    concluded: Conclusion = stage.conclude(evidence)
+    frames = {
+        **concluded.datasets,
+        FINDINGS.name: to_frame(concluded.findings),
+    }
+    if request.only_tenants is not None and latest and stage.name in latest.parts:
+        frames = {
+            name: pl.concat([frame, _of_others(name, stage, latest, request)])
+            for name, frame in frames.items()
+        }
+    frames[CONTROLS.name] = tied(concluded.controls)
+    for name, frame in frames.items():
+        written[name, parts[stage.name]] = frame
+
+
+def _of_others(dataset: str, stage: Stage, latest: Run, request: Request) -> pl.DataFrame:
+    """What the published state says of the tenants that the request is not about."""
+    results = ResultStore(request.store)
+    rows = results.read(TABLES[dataset], request.period, [latest.parts[stage.name]])
+    is_asked = pl.col("tenant_id").is_in(list(request.only_tenants or ()))
+    return rows.filter(~is_asked.fill_null(False))
+
+
+def _next_run(
+    request: Request, listing: Listing, latest: Run | None, inputs: str, parts: dict[str, str]
+) -> Run:
+    sequence = latest.sequence + 1 if latest else 1
+    previous = latest.run_id if latest else None
+    return Run(
+        request.period,
+        sequence,
+        fingerprint(str(request.period), sequence, previous, parts, inputs)[:12],
+        previous,
+        request.now,
+        request.command,
+        inputs,
+        listing.number,
+        parts,
+        billing_code(),
+    )
+
+
+def _has_errors(results: ResultStore, run: Run) -> bool:
+    found = results.read(FINDINGS, run.period, list(run.parts.values()))
+    return ERROR in found["severity"]

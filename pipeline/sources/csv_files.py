@@ -1,0 +1,203 @@
+"""CSV exports, plain or gzipped, as blocks of raw cells in the order of the file.
+
+Belongs here: the way through a file. Does not belong here: how a block is read (`fast_block.py`,
+`slow_rows.py`) and what cells mean (`judge.py`).
+
+Blocks of whole records are read fast; a block that is not in perfect order, and only that block, is
+read again record by record. So a broken row costs one block, and no row is read twice.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import polars as pl
+
+from pipeline.sources.ahead import one_ahead
+from pipeline.sources.csv_faults import (
+    empty,
+    misplaced_kind,
+    not_text,
+    too_long,
+    truncated,
+    unreadable_header,
+)
+from pipeline.sources.fast_block import fast_cells, last_record_end
+from pipeline.sources.judge import Cells, without_empties
+from pipeline.sources.slow_rows import Records, first_record, records, split_lines
+from pipeline.sources.streams import byte_blocks
+
+BLOCK_BYTES = 4 * 2**20
+LIMIT_BYTES = 96 * 2**20
+"""How long one record may be before we stop looking for its end."""
+
+BOM = b"\xef\xbb\xbf"
+
+
+class Window:
+    """The part of a file that is in memory: unread bytes, and where in the file they begin."""
+
+    def __init__(self, path: Path, blocks: Iterator[bytes], size: int) -> None:
+        self.path = path
+        self.blocks = blocks
+        self.size = size
+        self.buffer = b""
+        self.ended = False
+        self.offset = 0
+        self.rows = -1  # the header is not a row
+        self.more(size)
+        if self.buffer.startswith(BOM):
+            self.drop(len(BOM))
+
+    def drop(self, count: int) -> None:
+        """Be done with the first bytes of the buffer."""
+        self.buffer = self.buffer[count:]
+        self.offset += count
+
+    def more(self, size: int) -> None:
+        """Read on until at least `size` bytes are there, or the file ends."""
+        parts = [self.buffer]
+        there = len(self.buffer)
+        while there < size and not self.ended:
+            part = next(self.blocks, b"")
+            self.ended = not part
+            there += len(part)
+            parts.append(part)
+        self.buffer = b"".join(parts)
+
+    def fill(self) -> bool:
+        """Read on to a whole block; false if there is nothing more in the file."""
+        self.more(self.size)
+        return bool(self.buffer)
+
+    def text(self, count: int) -> str:
+        """The first bytes of the buffer as text. Raises NotUtf8."""
+        block = self.buffer[:count]
+        at = block.find(b"\0")
+        try:
+            if at < 0:
+                return block.decode()
+        except UnicodeDecodeError as error:
+            at = error.start
+        lines = split_lines(block[:at].decode() + "?")
+        before = records(lines, 0)
+        row = self.rows + len(before.rows) + (before.used < len(lines))
+        raise not_text(self.path, block[at], self.offset + at + 1, row)
+
+
+def read_header(path: Path, *, packed: bool) -> list[str]:
+    """The column names of the file. Raises the errors of a header that cannot be read."""
+    size = BLOCK_BYTES // 16
+    with closing(byte_blocks(path, size, packed=packed)) as blocks:
+        return _header(Window(path, blocks, size))
+
+
+def csv_cells(
+    path: Path, *, packed: bool, block_bytes: int = BLOCK_BYTES, slow: bool = False
+) -> Generator[Cells, None, None]:
+    """The rows of the file, in order, as cells; `slow` reads record by record throughout."""
+    with (
+        closing(byte_blocks(path, block_bytes, packed=packed)) as read,
+        closing(one_ahead(read) if packed else read) as blocks,
+    ):
+        window = Window(path, blocks, block_bytes)
+        header = _header(window)
+        while window.fill():
+            cells = None if slow else _fast(window, header)
+            cells = cells or _slow(window, header)
+            window.rows += cells.frame.height
+            if cells.frame.height:
+                yield cells
+
+
+def _fast(window: Window, header: list[str]) -> Cells | None:
+    """The whole records in the next block, and be done with them; None if they are not in order."""
+    end = _end(window)
+    frame = fast_cells(window.buffer[:end], header) if end else None
+    if frame is None:
+        return None
+    window.drop(end)
+    return Cells(without_empties(frame))
+
+
+def _end(window: Window) -> int:
+    if window.ended and len(window.buffer) <= window.size:
+        return len(window.buffer)
+    return last_record_end(window.buffer, window.size)
+
+
+def _slow(window: Window, header: list[str]) -> Cells:
+    """The records in the next block one by one; reads on where one is longer than the block."""
+    size = window.size
+    while True:
+        window.more(size)
+        last = window.ended and len(window.buffer) <= size
+        stop = len(window.buffer) if last else window.buffer.rfind(b"\n", 0, size) + 1
+        if not last and not stop and size >= LIMIT_BYTES:
+            raise too_long(window.path, window.rows + 1, LIMIT_BYTES)
+        resume = last or size >= LIMIT_BYTES
+        lines = split_lines(window.text(stop))
+        found = records(lines, len(header), resume=resume and not (last and _cut(lines)))
+        if last:
+            _check_end(window, lines, found, len(header))
+        if found.used:
+            window.drop(stop if found.used == len(lines) else _length(lines[: found.used]))
+            return Cells(_frame(found, header), found.broken)
+        size *= 2
+
+
+def _cut(lines: list[str]) -> bool:
+    return bool(lines) and not lines[-1].endswith("\n")
+
+
+def _check_end(window: Window, lines: list[str], found: Records, width: int) -> None:
+    """Refuse a file that stops in the middle of a row."""
+    if not _cut(lines):
+        return
+    if found.used < len(lines):
+        raise truncated(window.path, window.rows + len(found.rows) + 1, "inside a quoted field")
+    if len(found.rows) - 1 in found.broken and found.width < width:
+        what = f"after {found.width} of {width} fields"
+        raise truncated(window.path, window.rows + len(found.rows), what)
+
+
+def _frame(found: Records, header: list[str]) -> pl.DataFrame:
+    nothing = [""] * len(header)
+    rows = [row or nothing for row in found.rows] if found.broken else found.rows
+    columns = zip(*rows, strict=True) if rows else ([] for _ in header)
+    series = [
+        pl.Series(name, column, pl.String) for name, column in zip(header, columns, strict=True)
+    ]
+    return without_empties(pl.DataFrame(series))
+
+
+def _header(window: Window) -> list[str]:
+    """The first record that is not a blank line; the window is done with it afterwards."""
+    misplaced_kind(window.path, window.buffer)
+    size = window.size
+    while True:
+        window.more(size)
+        last = window.ended
+        stop = len(window.buffer) if last else window.buffer.rfind(b"\n") + 1
+        lines = split_lines(window.text(stop))
+        try:
+            header, used = first_record(lines)
+        except csv.Error as error:
+            raise unreadable_header(window.path) from error
+        if header:
+            break
+        if last and used:
+            raise empty(window.path)
+        if last or size >= LIMIT_BYTES:
+            raise unreadable_header(window.path)
+        size *= 2
+    window.drop(_length(lines[:used]))
+    window.rows = 0
+    return header
+
+
+def _length(lines: list[str]) -> int:
+    return sum(len(line.encode()) for line in lines)

@@ -1,0 +1,104 @@
+"""Whole records of CSV, many at once: all of them exactly, or none.
+
+Belongs here: the fast reading and the proof that it read everything. Does not belong here: blocks
+that are not in perfect order; those go to `slow_rows.py`.
+
+The engine is lenient (it drops carriage returns, fills short rows, and swallows a byte order mark),
+so the block is only accepted if every byte of it is accounted for: as a cell, a comma, a line end
+or a quote.
+"""
+
+from __future__ import annotations
+
+import re
+
+import polars as pl
+
+QUOTED = re.compile(rb'(?:(?<=[,\n])|\A)"[^"]*+(?:""[^"]*+)*+"(?=[,\r\n]|\Z)')
+"""A quoted field, from the separator before it to the one behind."""
+
+
+def last_record_end(buffer: bytes, stop: int) -> int:
+    """Where the last whole record within `stop` bytes ends; 0 if none does.
+
+    A line feed ends a record if an even number of quotes comes before it. Where quotes are stray
+    that may be wrong, but then the fast reading refuses the block and the slow one finds the end.
+    """
+    end = buffer.rfind(b"\n", 0, stop) + 1
+    odd = buffer.count(b'"', 0, end) % 2
+    while end and odd:
+        before = buffer.rfind(b"\n", 0, end - 1) + 1
+        odd = (odd + buffer.count(b'"', before, end)) % 2
+        end = before
+    return end
+
+
+def fast_cells(block: bytes, header: list[str]) -> pl.DataFrame | None:
+    """The cells of whole records by header name, or None unless the reading is surely exact."""
+    if b"\0" in block:
+        return None
+    if not block.endswith(b"\n"):
+        block += b"\n"
+    return _with_quotes(block, header) if b'"' in block else _checked(block, block, header, 0)
+
+
+def _with_quotes(block: bytes, header: list[str]) -> pl.DataFrame | None:
+    if len(header) == 1:
+        return None
+    frame = _read(block, header, quoted=True)
+    if frame is None or _written_back(frame, block):
+        return frame
+    rest, quoted = QUOTED.subn(b"", block)
+    if b'"' in rest:
+        return None
+    return _checked(block, rest, header, quoted)
+
+
+def _checked(block: bytes, rest: bytes, header: list[str], quoted: int) -> pl.DataFrame | None:
+    """The cells of a block if all is there; `rest` is the block without its quoted fields."""
+    if b"\r" in block:
+        if not block.count(b"\r") == rest.count(b"\r") == rest.count(b"\r\n"):
+            return None
+        block, rest = block.replace(b"\r\n", b"\n"), rest.replace(b"\r\n", b"\n")
+    frame = _read(block, header, quoted=bool(quoted))
+    return frame if frame is not None and _all_there(frame, block, rest, quoted) else None
+
+
+def _read(block: bytes, header: list[str], *, quoted: bool) -> pl.DataFrame | None:
+    try:
+        frame = pl.read_csv(
+            block,
+            has_header=False,
+            schema={f"c{i}": pl.String for i in range(len(header))},
+            infer_schema=False,
+            quote_char='"' if quoted else None,
+        )
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
+        return None
+    frame.columns = header
+    return frame
+
+
+def _written_back(frame: pl.DataFrame, block: bytes) -> bool:
+    """Whether the cells, written as CSV, are the block again: then there is no other reading.
+
+    So it is for files that quote every field, or only those that must be.
+    """
+    again = frame.write_csv(
+        include_header=False,
+        quote_style="always" if block.startswith(b'"') else "necessary",
+        line_terminator="\r\n" if block.endswith(b"\r\n") else "\n",
+    )
+    return again.encode() == block
+
+
+def _all_there(frame: pl.DataFrame, block: bytes, rest: bytes, quoted: int) -> bool:
+    """Whether cells, commas, line ends and quotes make up the whole block."""
+    lines, commas = rest.count(b"\n"), rest.count(b",")
+    if frame.height != lines or commas != lines * (frame.width - 1):
+        return False
+    if frame.width == 1 and frame.to_series().null_count():
+        return False
+    marks = (block.count(b'"') + 2 * quoted) // 2 if quoted else 0
+    cells = sum(int(series.str.len_bytes().sum()) for series in frame)
+    return cells + commas + lines + marks == len(block)

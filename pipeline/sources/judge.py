@@ -1,0 +1,129 @@
+"""From raw cells to a typed batch in which every broken row names what is wrong with it.
+
+Belongs here: defaults, defects and the raw text of broken rows. Does not belong here: how a cell is
+read (`cells.py`, `physical.py`) and where cells come from (`csv_files.py`, `parquet_files.py`).
+
+The clean path costs one pass over each column; text is made for the broken rows alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from pipeline.sources.physical import as_text, read_columns
+from schemas.columns import Column, Table
+
+SHAPE = "row_shape"
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """Rows as they stand in the file: raw cells by header name, empty ones null.
+
+    `misshapen` holds, by position, the raw JSON of rows that do not have the header's fields;
+    their cells are all null.
+    """
+
+    frame: pl.DataFrame
+    misshapen: Mapping[int, str] = field(default_factory=dict)
+
+
+def without_empties(frame: pl.DataFrame) -> pl.DataFrame:
+    """The same cells with empty texts as null."""
+    empty = [s.name for s in frame if s.dtype == pl.String and (s == "").any()]
+    return frame.with_columns(_filled(frame[name]) for name in empty)
+
+
+def judge(cells: Cells, table: Table, first_row: int) -> pl.DataFrame:
+    """The typed batch: the table's columns, then row, defects and raw.
+
+    `first_row` is the number of the first of these rows in its file.
+    """
+    values = read_columns(cells.frame, table)
+    unreadable = _unreadable(cells.frame, values)
+    typed = pl.DataFrame([_defaulted(cells, c, values) for c in table])
+    defects, raw = _defects(cells, table, typed, unreadable)
+    row = pl.int_range(first_row, first_row + typed.height, eager=True, dtype=pl.Int64)
+    return typed.with_columns(row.alias("row"), defects.alias("defects"), raw.alias("raw"))
+
+
+def _filled(cells: pl.Series) -> pl.Series:
+    return cells.set(cells == "", None)
+
+
+def _unreadable(frame: pl.DataFrame, values: pl.DataFrame) -> dict[str, pl.Series]:
+    """For each column with unreadable cells: where they are."""
+    return {
+        value.name: value.is_null() & frame.get_column(value.name).is_not_null()
+        for value in values
+        if value.null_count() != frame.get_column(value.name).null_count()
+    }
+
+
+def _defaulted(cells: Cells, column: Column, values: pl.DataFrame) -> pl.Series:
+    """The column, with its default where the file says nothing, not where it is unreadable."""
+    default = pl.Series(column.name, [column.default], pl.String).cast(column.kind.dtype)
+    if column.name not in values.columns:
+        filled = default.new_from_index(0, cells.frame.height)
+    else:
+        value = values.get_column(column.name)
+        if column.default is None or not value.null_count():
+            return value
+        said = cells.frame.get_column(column.name).is_not_null()
+        filled = value.zip_with(said, default.new_from_index(0, len(value)))
+    if cells.misshapen and column.default is not None:
+        filled = filled.scatter(list(cells.misshapen), None)
+    return filled
+
+
+def _defects(
+    cells: Cells, table: Table, typed: pl.DataFrame, unreadable: Mapping[str, pl.Series]
+) -> tuple[pl.Series, pl.Series]:
+    """The columns defects and raw, null in every row that is in order."""
+    rules = table.row_rules()
+    flags = typed.select(rule.broken.fill_null(False).alias(rule.name) for rule in rules)
+    broken = [flag for flag in flags if flag.any()]
+    nothing = pl.Series([], dtype=pl.String).extend_constant(None, typed.height)
+    if not (broken or unreadable or cells.misshapen):
+        return nothing, nothing
+    marks = [m.alias(f"{name}_unreadable") for name, m in unreadable.items()]
+    marks += [_judgeable(flag, unreadable) for flag in broken]
+    if cells.misshapen:
+        misshapen = pl.repeat(False, typed.height, eager=True).scatter(list(cells.misshapen), True)
+        marks = [misshapen.alias(SHAPE), *(mark & ~misshapen for mark in marks)]
+    marked = pl.DataFrame(marks)
+    bad = marked.select(pl.any_horizontal(pl.all())).to_series()
+    at = bad.arg_true()
+    names = [pl.when(pl.col(m.name)).then(pl.lit(m.name)) for m in marks]
+    few = marked.filter(bad).select(pl.concat_str(names, separator=";", ignore_nulls=True))
+    texts = _raw(cells, at)
+    back = bad.to_frame("bad").select(
+        pl.when("bad").then(pl.col("bad").cum_sum() - 1).cast(pl.get_index_type())
+    )
+    return few.to_series().gather(back.to_series()), texts.gather(back.to_series())
+
+
+def _judgeable(flag: pl.Series, unreadable: Mapping[str, pl.Series]) -> pl.Series:
+    """A value that is there but cannot be read is not also missing."""
+    column = flag.name.removesuffix("_missing")
+    if column != flag.name and column in unreadable:
+        return flag & ~unreadable[column]
+    return flag
+
+
+def _raw(cells: Cells, at: pl.Series) -> pl.Series:
+    """The raw JSON of the rows at these positions."""
+    few = cells.frame[at]
+    names = few.columns
+    columns = [as_text(series) for series in few]
+    rows = zip(at.to_list(), *columns, strict=True)
+    texts = [
+        cells.misshapen.get(position)
+        or json.dumps({n: v or None for n, v in zip(names, row, strict=True)}, ensure_ascii=False)
+        for position, *row in rows
+    ]
+    return pl.Series(texts, dtype=pl.String)

@@ -1,0 +1,120 @@
+"""Parquet exports as batches of raw cells, in the order of the file.
+
+Belongs here: files, schemas and batches. Does not belong here: reading values (`physical.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import polars as pl
+
+from pipeline.sources.faults import (
+    DamagedParquet,
+    RepeatedColumn,
+    UnreadableExport,
+    UnusableColumn,
+)
+from pipeline.sources.judge import Cells, without_empties
+from pipeline.sources.physical import usable
+from schemas.columns import Kind, Table
+
+MAGIC = b"PAR1"
+
+_REMEDIES = {
+    Kind.TEXT: "export it as text",
+    Kind.QUANTITY: "export it as DECIMAL(18,6) or as text: a float is not the number meant",
+    Kind.INTEGER: "export it as a whole number or as text",
+    Kind.DATE: "export it as DATE or as text (YYYY-MM-DD)",
+    Kind.INSTANT: "export it as TIMESTAMP, epoch milliseconds, or text with date and time",
+}
+
+
+def read_columns(path: Path) -> list[str]:
+    """The column names of the file."""
+    return list(_schema(path))
+
+
+def check_types(path: Path, table: Table) -> None:
+    """Refuse a column whose type cannot be read exactly as the feed's kind."""
+    schema = _schema(path)
+    for column in table:
+        dtype = schema.get(column.name)
+        if dtype is not None and not usable(dtype, column.kind):
+            raise UnusableColumn(
+                f"the type {dtype} cannot be read exactly as {column.kind.name.lower()}",
+                where=f"{path}, column {column.name}",
+                remedy=_REMEDIES.get(column.kind, "export it as text"),
+            )
+
+
+def parquet_cells(path: Path, batch_rows: int) -> Iterator[Cells]:
+    """The rows of the file, in order, as cells; every row its footer counts, or an error.
+
+    Every column is read, since the rows that are set aside show all that the file says of them.
+    """
+    with _named_faults(path), path.open("rb") as file:
+        due = int(pl.scan_parquet(file).select(pl.len()).collect().item())
+        file.seek(0)
+        done = 0
+        batches = pl.scan_parquet(file).collect_batches(
+            chunk_size=batch_rows, maintain_order=True, engine="streaming"
+        )
+        for batch in batches:
+            done += batch.height
+            yield Cells(without_empties(_plain(batch)))
+        if done != due:
+            raise _damaged(path, f"it holds {done} rows, its footer says {due}")
+
+
+def _plain(frame: pl.DataFrame) -> pl.DataFrame:
+    """Texts that the file stores as codes, as the texts they are."""
+    coded = [s for s in frame if isinstance(s.dtype, pl.Categorical | pl.Enum)]
+    return frame.with_columns(series.cast(pl.String) for series in coded)
+
+
+def _schema(path: Path) -> pl.Schema:
+    with _named_faults(path), path.open("rb") as file:
+        head = file.read(len(MAGIC))
+        file.seek(0)
+        if head != MAGIC:
+            raise _damaged(path, "it does not begin as a Parquet file does")
+        return pl.scan_parquet(file).collect_schema()
+
+
+@contextmanager
+def _named_faults(path: Path) -> Iterator[None]:
+    """The engine's errors by our names.
+
+    The engine is always given an open file: in a path it takes `[` for a glob.
+    """
+    try:
+        yield
+    except pl.exceptions.DuplicateError as error:
+        raise RepeatedColumn(
+            f"the file repeats a column: {_first_line(error)}",
+            where=path,
+            remedy="export again with each column once, under a name of its own",
+        ) from error
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        raise _damaged(path, f"it cannot be read: {_first_line(error)}") from error
+    except OSError as error:
+        raise UnreadableExport(
+            f"it cannot be read: {error.strerror or _first_line(error)}",
+            where=path,
+            remedy="correct the place or its permissions, and run again",
+        ) from error
+
+
+def _damaged(path: Path, what: str) -> DamagedParquet:
+    return DamagedParquet(
+        f"the Parquet file is cut, damaged, or none: {what}",
+        where=path,
+        remedy="export or copy the file again",
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).partition("\n")[0]

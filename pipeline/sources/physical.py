@@ -1,0 +1,117 @@
+"""Columns of a Parquet file into the feed's kinds: which types can be read exactly, and how.
+
+Belongs here: polars types other than text. Does not belong here: texts (`cells.py`), files.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from pipeline.sources.cells import unusual, usual
+from pipeline.sources.instants import FIRST_MS, LAST_MS, from_epoch_ms
+from schemas.columns import INSTANT, QUANTITY, Kind, Table
+
+FIRST_DAY = -719_162
+LAST_DAY = 2_932_896
+"""0001-01-01 and 9999-12-31 as days since 1970-01-01."""
+
+DAY_US = 86_400_000_000
+_PER_MS = {"us": 1_000, "ns": 1_000_000}
+
+
+def usable(dtype: pl.DataType, kind: Kind) -> bool:
+    """Whether every value of the type can be read exactly as the kind, or be named unreadable."""
+    if isinstance(dtype, pl.String | pl.Categorical | pl.Enum | pl.Null):
+        return True
+    match kind:
+        case Kind.TEXT | Kind.INTEGER:
+            return dtype.is_integer()
+        case Kind.QUANTITY:
+            return dtype.is_integer() or isinstance(dtype, pl.Decimal)
+        case Kind.DATE:
+            return isinstance(dtype, pl.Date) or (
+                isinstance(dtype, pl.Datetime) and dtype.time_zone in {None, "UTC"}
+            )
+        case Kind.INSTANT:
+            return dtype.is_integer() or isinstance(dtype, pl.Datetime)
+        case _:
+            return False
+
+
+def read_columns(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
+    """The columns of the table that the frame has, typed; null where a value cannot be read.
+
+    `usable` must hold of each. All columns are read at once as if their texts were in the usual
+    form; then the few that were not are read again.
+    """
+    present = [c for c in table if c.name in frame.columns]
+    typed = frame.select(_expression(frame[c.name], c.kind) for c in present)
+    mended = [_mended(frame[c.name], typed[c.name], c.kind) for c in present]
+    return pl.DataFrame(mended)
+
+
+def _mended(cells: pl.Series, values: pl.Series, kind: Kind) -> pl.Series:
+    """The values, with the texts that were not in the usual form read again."""
+    if cells.dtype != pl.String or values.null_count() == cells.null_count():
+        return values
+    at = (values.is_null() & cells.is_not_null()).arg_true()
+    return values.scatter(at, unusual(cells.gather(at), kind))
+
+
+def _expression(cells: pl.Series, kind: Kind) -> pl.Expr:
+    cell, dtype = pl.col(cells.name), cells.dtype
+    if cells.null_count() == len(cells):
+        return pl.when(cell.is_not_null()).then(pl.lit(None, kind.dtype)).alias(cells.name)
+    if isinstance(dtype, pl.String):
+        return usual(cell, kind).alias(cells.name)
+    return _native(cell, dtype, kind).alias(cells.name)
+
+
+def _native(cell: pl.Expr, dtype: pl.DataType, kind: Kind) -> pl.Expr:
+    match kind:
+        case Kind.DATE:
+            return _date(cell, dtype)
+        case Kind.INSTANT:
+            return _instant(cell, dtype)
+        case Kind.QUANTITY:
+            # The cast rounds silently: what is not the same afterwards was not exact.
+            exact = cell.cast(QUANTITY, strict=False)
+            return pl.when(exact == cell).then(exact) if isinstance(dtype, pl.Decimal) else exact
+        case _:
+            return cell.cast(kind.dtype, strict=False)
+
+
+def _date(cell: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    days = cell.to_physical()
+    if isinstance(dtype, pl.Datetime):
+        unit = DAY_US // 1000 * _PER_MS.get(dtype.time_unit, 1)
+        days = pl.when(days % unit == 0).then(days // unit)
+    inside = pl.when(days.is_between(FIRST_DAY, LAST_DAY)).then(days)
+    return inside.cast(pl.Int32).cast(pl.Date)
+
+
+def _instant(cell: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    if not isinstance(dtype, pl.Datetime):
+        return from_epoch_ms(cell.cast(pl.Int64, strict=False))
+    # Judged as a number: a temporal cast of a moment out of range panics, or wraps around.
+    count = cell.to_physical()
+    if dtype.time_unit == "ms":
+        return from_epoch_ms(count)
+    per_ms = _PER_MS[dtype.time_unit]
+    inside = pl.when(count.is_between(FIRST_MS * per_ms, LAST_MS * per_ms + per_ms - 1)).then(count)
+    return (inside if dtype.time_unit == "us" else inside // 1000).cast(INSTANT)
+
+
+def as_text(cells: pl.Series) -> list[str | None]:
+    """What a cell holds, for people to read; for the few rows that are set aside."""
+    cell, dtype = pl.col("cell"), cells.dtype
+    if isinstance(dtype, pl.Datetime):
+        moment = _instant(cell, dtype).dt.to_string("%Y-%m-%dT%H:%M:%S%.fZ")
+    elif isinstance(dtype, pl.Date):
+        moment = _date(cell, dtype).dt.to_string("%Y-%m-%d")
+    elif dtype.is_nested() or isinstance(dtype, pl.Binary | pl.Object | pl.Time | pl.Duration):
+        return [None if value is None else str(value) for value in cells.to_list()]
+    else:
+        return cells.cast(pl.String).to_list()
+    number = cell.to_physical().cast(pl.String)
+    return cells.to_frame("cell").select(pl.coalesce(moment, number)).to_series().to_list()

@@ -1,0 +1,70 @@
+"""Reading one export, whatever kind of file it is, into typed batches of its feed.
+
+Belongs here: the one way in, the same for every kind of file. Does not belong here: any kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+
+from pipeline.sources.ahead import one_ahead
+from pipeline.sources.csv_files import csv_cells, read_header
+from pipeline.sources.exports import ENDINGS, kind_of
+from pipeline.sources.faults import UnknownFileKind
+from pipeline.sources.headers import check_header, strangers
+from pipeline.sources.judge import Cells, judge
+from pipeline.sources.parquet_files import check_types, parquet_cells, read_columns
+from schemas.columns import Table
+
+BATCH_ROWS = 65_536
+
+
+def read_export(
+    path: Path, table: Table, *, batch_rows: int = BATCH_ROWS
+) -> Iterator[pl.DataFrame]:
+    """Every data row of the file, in order, in batches of at most `batch_rows`.
+
+    Columns: those of the table with its types, defaults filled in where the file says nothing; then
+    `row`, the number of the data row in its file from 1; `defects`, the names of the rules that the
+    row breaks, joined by `;` (null: none); `raw`, what the file says of a broken row, as JSON.
+
+    Raises ExportError, before the first batch or later, if the file cannot be used as a whole: then
+    no batch of it may be used.
+    """
+    check_header(path, _header(path), table)
+    first = 1
+    for cells in _cells(path, table, batch_rows):
+        batch = judge(cells, table, first)
+        first += batch.height
+        yield from batch.iter_slices(batch_rows)
+
+
+def unknown_columns(path: Path, table: Table) -> list[str]:
+    """The columns of the file that the feed does not declare; they are kept out."""
+    return strangers(_header(path), table)
+
+
+def _header(path: Path) -> list[str]:
+    kind = _kind(path)
+    return read_columns(path) if kind == ".parquet" else read_header(path, packed=kind == ".csv.gz")
+
+
+def _cells(path: Path, table: Table, batch_rows: int) -> Iterator[Cells]:
+    kind = _kind(path)
+    if kind != ".parquet":
+        return one_ahead(csv_cells(path, packed=kind == ".csv.gz"))
+    check_types(path, table)
+    return parquet_cells(path, batch_rows)
+
+
+def _kind(path: Path) -> str:
+    if kind := kind_of(path):
+        return kind
+    raise UnknownFileKind(
+        f"{path.name} has no ending that says what it is",
+        where=path,
+        remedy=f"exports end in {', '.join(ENDINGS)}: rename it",
+    )

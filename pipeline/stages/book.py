@@ -1,0 +1,196 @@
+"""The terms of a bucket's tenants as codes and timelines, in which a usage row is looked up.
+
+Belongs here: turning the rules' answers, day by day, into arrays that a million rows can be looked
+up in at once. Does not belong here: any rule; each answer is asked of `rules`.
+
+Tenants, subscriptions, meters and users become codes: positions in sorted lists. What is unknown is
+looked up at position -1, the last: arrays by tenant or meter end with what holds for an unknown one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property, partial
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.measures.timeline import BEGINNING, Ints, Timeline
+from pipeline.period import FIRST_DAY, LAST_DAY, Days, Period, midnight, timeline
+from pipeline.rules import entitlement
+from pipeline.rules.compliance import license_model, mixes_license_models
+from pipeline.rules.primary import closing_primary, primaries
+from pipeline.rules.split import NOBODY, UNKNOWN_ID, assigned_on, licensed_meter_on
+from pipeline.rules.terms import Assignment, Tenant
+from pipeline.stages.terms import UsageTerms
+
+MEASURES = ("peak", "distinct", "sum")
+PEAK, DISTINCT, SUM = range(3)
+
+ALL_DAYS = Days(FIRST_DAY, LAST_DAY + 1)
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Book:
+    """Everything that the usage of some tenants is looked up in, for one period."""
+
+    terms: UsageTerms
+    period: Period
+    subscription_names: tuple[str, ...]
+    """Every subscription id of every tenant, of this bucket or not: to know a foreign one."""
+
+    @cached_property
+    def tenants(self) -> list[Tenant]:
+        """The tenants, in order of their codes."""
+        return [tenant for _, tenant in sorted(self.terms.tenants.items())]
+
+    @cached_property
+    def meters(self) -> list[str]:
+        """The meters, in order of their codes."""
+        return sorted(self.terms.catalogue)
+
+    @cached_property
+    def subscriptions(self) -> list[tuple[int, str]]:
+        """(tenant code, id) of the subscriptions, in order of their codes."""
+        return [
+            (code, name)
+            for code, tenant in enumerate(self.tenants)
+            for name in sorted(one.id for one in tenant.subscriptions)
+        ]
+
+    @cached_property
+    def subscription_codes(self) -> dict[tuple[int, str], int]:
+        """The code of each (tenant code, id)."""
+        return {key: code for code, key in enumerate(self.subscriptions)}
+
+    @cached_property
+    def users(self) -> dict[tuple[int, str], tuple[Assignment, ...]]:
+        """(tenant code, user id) to the user's assignments; the position is the user's code."""
+        users: dict[tuple[int, str], list[Assignment]] = {}
+        for code, tenant in enumerate(self.tenants):
+            for row in tenant.assignments:
+                users.setdefault((code, row.user_id), []).append(row)
+        return {key: tuple(rows) for key, rows in sorted(users.items())}
+
+    @cached_property
+    def bounds(self) -> tuple[Ints, Ints]:
+        """The instants at which the period begins and ends for each tenant; UTC for an unknown one."""
+        zones = [*(tenant.zone for tenant in self.tenants), "UTC"]
+        pairs = [self.period.bounds(zone) for zone in zones]
+        begins, ends = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+        return begins, ends
+
+    @cached_property
+    def primary(self) -> Timeline:
+        """R2: tenant to the code of its primary subscription, or NOBODY."""
+        return Timeline(
+            _steps(primaries(tenant, ALL_DAYS), tenant.zone, self._subscription_coder(code))
+            for code, tenant in enumerate(self.tenants)
+        )
+
+    @cached_property
+    def is_active(self) -> Timeline:
+        """R1: subscription to whether it is active."""
+        histories = []
+        for code, name in self.subscriptions:
+            tenant = self.tenants[code]
+            subscription = tenant.subscription(name)
+            if subscription is None:
+                raise AssertionError(f"{name} is not a subscription of {tenant.id}")
+            pieces = timeline(tenant.service_boundaries, ALL_DAYS, subscription.is_active)
+            histories.append(_steps(pieces, tenant.zone, int))
+        return Timeline(histories)
+
+    @cached_property
+    def assigned(self) -> Timeline:
+        """R3.1: user to the code of the subscription assigned to, NOBODY or UNKNOWN."""
+        return self._by_user(assigned_on, self._subscription_coder)
+
+    @cached_property
+    def licensed_meter(self) -> Timeline:
+        """R3.2: user to the code of the meter that an agent session counts as, or NOBODY."""
+        return self._by_user(licensed_meter_on, lambda _: self._meter_code)
+
+    @cached_property
+    def measure(self) -> npt.NDArray[np.int8]:
+        """R4: the measure of each (tenant, meter), as a position in MEASURES.
+
+        Where nothing of the tenant is measured, `agents` counts as peak: a session without an end is
+        open. A row of an unknown meter counts where it starts, as those of a summed one.
+        """
+        table = np.full((len(self.tenants) + 1, len(self.meters) + 1), SUM, dtype=np.int8)
+        models = [*(license_model(tenant, self.period) for tenant in self.tenants), None]
+        for row, model in enumerate(models):
+            agents = "distinct" if model == "named" else "peak"
+            for column, name in enumerate(self.meters):
+                measure = self.terms.catalogue[name].measure
+                table[row, column] = MEASURES.index(agents if measure == "agents" else measure)
+        return table
+
+    @cached_property
+    def is_routed(self) -> npt.NDArray[np.bool_]:
+        """R3.3: whether a meter always belongs to the primary."""
+        return np.array([self.terms.catalogue[name].routing == "primary" for name in self.meters])
+
+    @cached_property
+    def set_aside(self) -> list[str | None]:
+        """Why nothing of a tenant is measured in this period, as the code of a finding; else None."""
+        return [self._set_aside(tenant) for tenant in self.tenants]
+
+    def _set_aside(self, tenant: Tenant) -> str | None:
+        if tenant.id in self.terms.blocked:
+            return "broken_terms"
+        if mixes_license_models(tenant, self.period):
+            return "mixed_license_models"
+        if closing_primary(tenant, self.period) is None:
+            return "no_active_subscription"
+        return None
+
+    def stretches(self, tenant: int, meter: int) -> list[tuple[Days, int, Decimal]]:
+        """R5.4: (days, first instant, entitlement) of each stretch of a tenant's meter."""
+        who = self.tenants[tenant]
+        pieces = entitlement.stretches(who, self.meters[meter], self.terms.catalogue, self.period)
+        return [(days, midnight(days.first, who.zone), quantity) for days, quantity in pieces]
+
+    def _by_user(
+        self,
+        value_on: Callable[[Sequence[Assignment], int], str | None],
+        coder: Callable[[int], Callable[[str | None], int]],
+    ) -> Timeline:
+        histories = []
+        for (code, _), rows in self.users.items():
+            edges = [edge for row in rows for edge in (row.days.first, row.days.after)]
+            pieces = timeline(edges, ALL_DAYS, partial(value_on, rows))
+            histories.append(_steps(pieces, self.tenants[code].zone, coder(code)))
+        return Timeline(histories)
+
+    def _subscription_coder(self, tenant: int) -> Callable[[str | None], int]:
+        """From a subscription id, as the tenant's terms name it, to its code."""
+
+        def code(name: str | None) -> int:
+            return (
+                NOBODY if name is None else self.subscription_codes.get((tenant, name), UNKNOWN_ID)
+            )
+
+        return code
+
+    def _meter_code(self, name: str | None) -> int:
+        return self.meters.index(name) if name in self.meters else NOBODY
+
+
+def _steps(
+    pieces: Iterable[tuple[Days, Value]], zone: str, code: Callable[[Value], int]
+) -> list[tuple[int, int]]:
+    """Stretches of days with a value as steps (since, code); the first is since the beginning.
+
+    Days that begin at one and the same instant (a zone skipped one) leave the later one's step.
+    """
+    steps: dict[int, int] = {}
+    for days, value in pieces:
+        steps[midnight(days.first, zone) if steps else BEGINNING] = code(value)
+    return list(steps.items())

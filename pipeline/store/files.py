@@ -1,0 +1,58 @@
+"""Files that appear whole or not at all.
+
+Belongs here: writing beside and renaming. Does not belong here: what the files hold.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+
+@contextmanager
+def appearing(final: Path, scratch: Path) -> Iterator[Path]:
+    """A folder to fill, which becomes `final` when the block ends well, and vanishes otherwise.
+
+    Where `final` is already there, it stays: both were made from the same, so they are the same.
+    """
+    scratch.mkdir(parents=True, exist_ok=True)
+    draft = scratch / uuid4().hex
+    draft.mkdir()
+    try:
+        yield draft
+        final.parent.mkdir(parents=True, exist_ok=True)
+        if not final.exists():
+            _rename(draft, final)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{uuid4().hex}")
+    with draft.open("w", encoding="utf-8") as file:
+        json.dump(value, file, ensure_ascii=False, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+
+
+def read_json(path: Path) -> Any:
+    """The value of a JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _rename(draft: Path, final: Path) -> None:
+    """Make the folder appear under its name; another process may have been quicker."""
+    try:
+        draft.rename(final)
+    except OSError:
+        if not final.exists():
+            raise

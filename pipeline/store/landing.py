@@ -1,0 +1,205 @@
+"""Landed exports: typed Parquet, read once from each export and addressed by its content.
+
+Belongs here: the form in which exports lie in the store, and the listing of those that count. Does
+not belong here: reading the exports themselves (`sources`), and which rows are good.
+
+A *landing* holds the rows of one or several exports in chunks; in a chunk, rows are in order of
+*slot*, a hash of the tenant, so that the rows of a bucket (a range of slots) are found without
+reading the others. A *listing* names the exports that a run counts, in order of file names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from pipeline.store.files import appearing, read_json, write_json
+from schemas.columns import Table
+
+SLOTS = 256
+CHUNK_ROWS = 1_000_000
+ROW_GROUP_ROWS = 16_384
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A Parquet file of landed rows; `slots` counts its rows by slot."""
+
+    name: str
+    slots: dict[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """What a landing folder holds: `rows` counts them by export."""
+
+    id: str
+    rows: tuple[int, ...]
+    chunks: tuple[Chunk, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ListedExport:
+    """An export that counts: what it is, when it came, and where its rows lie.
+
+    `stat` is what the file system said of it when it was last read: while that is the same, the
+    content is. `index` is its position in its landing, `reader` the version of the code that read it.
+    """
+
+    feed: str
+    name: str
+    sha256: str
+    size: int
+    rows: int
+    arrived_at: str
+    landing: str
+    index: int
+    reader: str
+    unknown_columns: tuple[str, ...] = ()
+    stat: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The exports that a run counts, by feed and in order of file names; `number` is its own."""
+
+    number: int
+    exports: tuple[ListedExport, ...] = field(default=())
+
+    def of(self, feed: str) -> list[ListedExport]:
+        """The exports of one feed, in the order in which they count (R11.1)."""
+        return [export for export in self.exports if export.feed == feed]
+
+
+def slot_of(tenant: str) -> int:
+    """The slot of a tenant: the same on every machine and in every version."""
+    return hashlib.blake2b(tenant.encode(), digest_size=1).digest()[0]
+
+
+class LandedStore:
+    """The landed exports of a store."""
+
+    def __init__(self, store: Path) -> None:
+        self._root = store / "landed"
+        self._scratch = store / "scratch"
+        self._listings = store / "listings"
+
+    def landing(self, landing_id: str) -> Landing | None:
+        """A landing, if it is there."""
+        manifest = self._folder(landing_id) / "manifest.json"
+        if not manifest.exists():
+            return None
+        value = read_json(manifest)
+        chunks = tuple(
+            Chunk(chunk["name"], {int(slot): rows for slot, rows in chunk["slots"].items()})
+            for chunk in value["chunks"]
+        )
+        return Landing(landing_id, tuple(value["rows"]), chunks)
+
+    def land(self, landing_id: str, exports: Sequence[Iterable[pl.DataFrame]]) -> Landing:
+        """Write the rows of some exports as one landing, in bounded memory.
+
+        Each export is its batches: the feed's columns, `row`, `defects`, `raw`.
+        """
+        rows = [0] * len(exports)
+        chunks: list[Chunk] = []
+        with appearing(self._folder(landing_id), self._scratch) as folder:
+            for frame in _chunked(_numbered(exports, rows)):
+                chunk = frame.with_columns(slot=_slots(frame["tenant_id"])).sort(
+                    "slot", maintain_order=True
+                )
+                name = f"{len(chunks):04d}.parquet"
+                chunk.write_parquet(
+                    folder / name,
+                    compression="lz4",
+                    row_group_size=ROW_GROUP_ROWS,
+                    statistics=True,
+                )
+                counts = chunk.group_by("slot").len().sort("slot").iter_rows()
+                chunks.append(Chunk(name, dict(counts)))
+            write_json(
+                folder / "manifest.json",
+                {"rows": rows, "chunks": [asdict(chunk) for chunk in chunks]},
+            )
+        return Landing(landing_id, tuple(rows), tuple(chunks))
+
+    def scan(self, landing_id: str, chunk: Chunk, slots: range) -> pl.LazyFrame:
+        """A chunk's rows of some slots: as landed, with `export` (its index) and `slot`."""
+        path = self._folder(landing_id) / chunk.name
+        inside = pl.col("slot").is_between(slots.start, slots.stop - 1)
+        return pl.scan_parquet(path, glob=False).filter(inside)
+
+    def rows_of(self, export: ListedExport, table: Table) -> pl.DataFrame:
+        """All rows of one export, for feeds that are small: columns, `row`, `defects`, `raw`."""
+        landing = self.landing(export.landing)
+        extra = {"row": pl.Int64(), "defects": pl.String(), "raw": pl.String()}
+        schema = pl.Schema({**table.dtypes, **extra})
+        if landing is None or not landing.chunks:
+            return pl.DataFrame(schema=schema)
+        frames = [
+            self.scan(landing.id, chunk, range(SLOTS))
+            .filter(pl.col("export") == export.index)
+            .select(schema.names())
+            .collect()
+            for chunk in landing.chunks
+        ]
+        return pl.concat(frames).sort("row")
+
+    def listing(self) -> Listing | None:
+        """The newest listing, if any export was ever taken in."""
+        newest = max(self._listings.glob("*.json"), default=None)
+        if newest is None:
+            return None
+        exports = tuple(
+            ListedExport(
+                **{
+                    **export,
+                    "unknown_columns": tuple(export["unknown_columns"]),
+                    "stat": tuple(export["stat"]),
+                }
+            )
+            for export in read_json(newest)
+        )
+        return Listing(int(newest.stem), exports)
+
+    def add_listing(self, exports: Sequence[ListedExport]) -> Listing:
+        """Make these the exports that count; every listing before stays."""
+        last = self.listing()
+        listing = Listing(last.number + 1 if last else 1, tuple(exports))
+        path = self._listings / f"{listing.number:08d}.json"
+        write_json(path, [asdict(export) for export in exports])
+        return listing
+
+    def _folder(self, landing_id: str) -> Path:
+        return self._root / landing_id[:2] / landing_id
+
+
+def _numbered(exports: Sequence[Iterable[pl.DataFrame]], rows: list[int]) -> Iterator[pl.DataFrame]:
+    """All batches, with the index of their export; `rows` takes each export's count."""
+    for index, batches in enumerate(exports):
+        for batch in batches:
+            rows[index] += len(batch)
+            yield batch.with_columns(pl.lit(index, pl.Int32).alias("export"))
+
+
+def _chunked(batches: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """Batches gathered into frames of about CHUNK_ROWS rows."""
+    gathered: list[pl.DataFrame] = []
+    for batch in batches:
+        gathered.append(batch)
+        if sum(map(len, gathered)) >= CHUNK_ROWS:
+            yield pl.concat(gathered)
+            gathered = []
+    if any(len(batch) for batch in gathered):
+        yield pl.concat(gathered)
+
+
+def _slots(tenants: pl.Series) -> pl.Series:
+    """The slot of each row's tenant; rows that name none lie in slot 0."""
+    names = tenants.unique().drop_nulls().to_list()
+    slots = [slot_of(name) for name in names]
+    return tenants.replace_strict(names, slots, default=0, return_dtype=pl.UInt8)

@@ -1,0 +1,53 @@
+"""One writer at a time: a lock on the store that the kernel lets go of when its holder dies.
+
+Belongs here: taking turns on one machine. Does not belong here: what the holder does.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline.errors import BillingError
+
+_POLL_SECONDS = 0.1
+
+
+class StoreLocked(BillingError):
+    """Another run is writing to the store."""
+
+
+@contextmanager
+def store_lock(store: Path, wait_seconds: float) -> Iterator[None]:
+    """Hold the store while the block runs. Raises `StoreLocked` if it stays taken for too long."""
+    store.mkdir(parents=True, exist_ok=True)
+    path = store / ".lock"
+    with path.open("a+", encoding="utf-8") as file:
+        deadline = time.monotonic() + wait_seconds
+        while not _taken(file.fileno()):
+            if time.monotonic() >= deadline:
+                file.seek(0)
+                holder = file.read().strip() or "an unknown process"
+                raise StoreLocked(
+                    f"another run is using this store ({holder})",
+                    where=store,
+                    remedy="let it finish and run again, or wait for it with --wait SECONDS",
+                )
+            time.sleep(_POLL_SECONDS)
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()}")
+        file.flush()
+        yield
+
+
+def _taken(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,104 @@
+"""Telling people and schedulers what a command does: progress, log events, the last word.
+
+Belongs here: stderr, and the summary on stdout. Does not belong here: results (`show`).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Protocol
+
+import click
+
+from pipeline.period import Period
+from pipeline.run import Done
+
+
+class Teller(Protocol):
+    """Whoever is told."""
+
+    def progress(self, what: str, done: int, of: int) -> None:
+        """Take note that something is under way."""
+
+    def done(self, period: Period, command: str, done: Done) -> None:
+        """Take note that a command has done its work for a period."""
+
+
+@contextmanager
+def teller(log_format: str) -> Iterator[Teller]:
+    """Tell on a terminal how work goes on; else nothing, or one JSON event a line."""
+    if log_format == "json":
+        yield JsonTeller()
+    elif sys.stderr.isatty():
+        with TerminalTeller() as terminal:
+            yield terminal
+    else:
+        yield PlainTeller()
+
+
+class PlainTeller:
+    """Says only the last word."""
+
+    def progress(self, what: str, done: int, of: int) -> None:
+        """Say nothing: nobody watches."""
+
+    def done(self, period: Period, command: str, done: Done) -> None:
+        """Say what is published now, or that nothing changed."""
+        click.echo(_last_word(period, command, done))
+
+
+class TerminalTeller(PlainTeller):
+    """Shows a bar on stderr while work goes on."""
+
+    def __enter__(self) -> TerminalTeller:
+        from rich.console import Console  # noqa: PLC0415
+        from rich.progress import Progress  # noqa: PLC0415
+
+        self._bar = Progress(console=Console(stderr=True), transient=True)
+        self._task = self._bar.add_task("", total=None)
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def progress(self, what: str, done: int, of: int) -> None:
+        """Show what is under way, and how far."""
+        self._bar.update(self._task, description=what, completed=done, total=of if of > 1 else None)
+
+
+class JsonTeller:
+    """Writes one event a line to stderr."""
+
+    def progress(self, what: str, done: int, of: int) -> None:
+        """Write an event."""
+        _event("progress", what=what, done=done, of=of)
+
+    def done(self, period: Period, command: str, done: Done) -> None:
+        """Write the last event."""
+        _event(
+            "done",
+            period=str(period),
+            command=command,
+            redone=list(done.redone),
+            run_id=done.run.run_id if done.run else None,
+            has_errors=done.has_errors,
+        )
+
+
+def _event(name: str, **values: object) -> None:
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    click.echo(json.dumps({"at": now, "event": name, **values}), err=True)
+
+
+def _last_word(period: Period, command: str, done: Done) -> str:
+    if not done.redone:
+        return f"{period}: nothing has changed since run {done.run.run_id if done.run else ''}"
+    stages = ", ".join(done.redone)
+    note = "; see `tenantbill show findings`" if done.has_errors else ""
+    run_id = done.run.run_id if done.run else ""
+    return f"{period}: {stages} done, published as run {run_id}{note}"

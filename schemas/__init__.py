@@ -1,0 +1,1 @@
+"""The contract: feeds in, datasets out. Imports nothing of `pipeline`."""
