@@ -62,7 +62,7 @@ USAGE_IN_CONTEXT = (
     Rule("tenant_unknown", ~pl.col("tenant_known"), "add the tenant to tenants or subscriptions"),
     Rule(
         "meter_unknown",
-        pl.col("tenant_known") & ~pl.col("meter_known"),
+        ~pl.col("meter_known"),
         "name a meter of the catalogue, or give the user a licence that covers the day",
     ),
     Rule(

@@ -27,13 +27,14 @@ from pipeline.sources.csv_faults import (
 )
 from pipeline.sources.fast_block import fast_cells, last_record_end
 from pipeline.sources.judge import Cells, without_empties
-from pipeline.sources.slow_rows import Records, first_record, records, split_lines
+from pipeline.sources.slow_rows import Records, first_record, records, set_aside, split_lines
 from pipeline.sources.streams import byte_blocks
 
 BLOCK_BYTES = 4 * 2**20
 LIMIT_BYTES = 96 * 2**20
 """How long one record may be before we stop looking for its end."""
 
+IN_QUOTES = "inside a quoted field"
 BOM = b"\xef\xbb\xbf"
 
 
@@ -78,8 +79,9 @@ class Window:
         block = self.buffer[:count]
         at = block.find(b"\0")
         try:
+            text = block[: at if at >= 0 else count].decode()
             if at < 0:
-                return block.decode()
+                return text
         except UnicodeDecodeError as error:
             at = error.start
         lines = split_lines(block[:at].decode() + "?")
@@ -130,38 +132,49 @@ def _end(window: Window) -> int:
 
 
 def _slow(window: Window, header: list[str]) -> Cells:
-    """The records in the next block one by one; reads on where one is longer than the block."""
-    size = window.size
+    """The records in the next block one by one; reads on where one is longer than the block.
+
+    A quote that nothing closes, as far as we look, is a stray one: its line alone is set aside.
+    """
+    size, known_open = window.size, 0
     while True:
         window.more(size)
         last = window.ended and len(window.buffer) <= size
         stop = len(window.buffer) if last else window.buffer.rfind(b"\n", 0, size) + 1
-        if not last and not stop and size >= LIMIT_BYTES:
-            raise too_long(window.path, window.rows + 1, LIMIT_BYTES)
-        resume = last or size >= LIMIT_BYTES
-        lines = split_lines(window.text(stop))
-        found = records(lines, len(header), resume=resume and not (last and _cut(lines)))
-        if last:
-            _check_end(window, lines, found, len(header))
-        if found.used:
-            window.drop(stop if found.used == len(lines) else _length(lines[: found.used]))
+        if not known_open or window.buffer.find(b'"', known_open, stop) >= 0:
+            found = _whole_records(window, stop, len(header), last=last)
+            if found.used:
+                return Cells(_frame(found, header), found.broken)
+            known_open = stop
+        if last or size >= LIMIT_BYTES:
+            found = _first_line(window, stop, last=last)
             return Cells(_frame(found, header), found.broken)
         size *= 2
 
 
-def _cut(lines: list[str]) -> bool:
-    return bool(lines) and not lines[-1].endswith("\n")
+def _whole_records(window: Window, stop: int, width: int, *, last: bool) -> Records:
+    """The whole records before `stop`, and be done with them; refuses a cut end of the file."""
+    lines = split_lines(window.text(stop))
+    found = records(lines, width)
+    if last and not window.buffer.endswith(b"\n"):
+        if found.used < len(lines):
+            raise truncated(window.path, window.rows + len(found.rows) + 1, IN_QUOTES)
+        if len(found.rows) - 1 in found.broken and found.width < width:
+            what = f"after {found.width} of {width} fields"
+            raise truncated(window.path, window.rows + len(found.rows), what)
+    window.drop(stop if found.used == len(lines) else _length(lines[: found.used]))
+    return found
 
 
-def _check_end(window: Window, lines: list[str], found: Records, width: int) -> None:
-    """Refuse a file that stops in the middle of a row."""
-    if not _cut(lines):
-        return
-    if found.used < len(lines):
-        raise truncated(window.path, window.rows + len(found.rows) + 1, "inside a quoted field")
-    if len(found.rows) - 1 in found.broken and found.width < width:
-        what = f"after {found.width} of {width} fields"
-        raise truncated(window.path, window.rows + len(found.rows), what)
+def _first_line(window: Window, stop: int, *, last: bool) -> Records:
+    """The first line as a broken row, and be done with it."""
+    if not stop:
+        raise too_long(window.path, window.rows + 1, LIMIT_BYTES)
+    if last and not window.buffer.endswith(b"\n"):
+        raise truncated(window.path, window.rows + 1, IN_QUOTES)
+    line = window.text(window.buffer.find(b"\n") + 1)
+    window.drop(len(line.encode()))
+    return set_aside(line)
 
 
 def _frame(found: Records, header: list[str]) -> pl.DataFrame:
@@ -184,16 +197,17 @@ def _header(window: Window) -> list[str]:
         stop = len(window.buffer) if last else window.buffer.rfind(b"\n") + 1
         lines = split_lines(window.text(stop))
         try:
-            header, used = first_record(lines)
+            first = first_record(lines)
         except csv.Error as error:
             raise unreadable_header(window.path) from error
-        if header:
+        if first:
             break
-        if last and used:
+        if last and not "".join(lines).strip("\r\n"):
             raise empty(window.path)
         if last or size >= LIMIT_BYTES:
             raise unreadable_header(window.path)
         size *= 2
+    header, used = first
     window.drop(_length(lines[:used]))
     window.rows = 0
     return header

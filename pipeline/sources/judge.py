@@ -66,18 +66,23 @@ def _unreadable(frame: pl.DataFrame, values: pl.DataFrame) -> dict[str, pl.Serie
 
 def _defaulted(cells: Cells, column: Column, values: pl.DataFrame) -> pl.Series:
     """The column, with its default where the file says nothing, not where it is unreadable."""
+    height = cells.frame.height
     default = pl.Series(column.name, [column.default], pl.String).cast(column.kind.dtype)
     if column.name not in values.columns:
-        filled = default.new_from_index(0, cells.frame.height)
+        value = pl.Series(column.name, [None], column.kind.dtype).new_from_index(0, height)
+        said = pl.repeat(False, height, eager=True)
     else:
         value = values.get_column(column.name)
-        if column.default is None or not value.null_count():
-            return value
         said = cells.frame.get_column(column.name).is_not_null()
-        filled = value.zip_with(said, default.new_from_index(0, len(value)))
-    if cells.misshapen and column.default is not None:
-        filled = filled.scatter(list(cells.misshapen), None)
-    return filled
+    if column.default is None or not value.null_count():
+        return value
+    return value.zip_with(said | _misshapen(cells), default.new_from_index(0, height))
+
+
+def _misshapen(cells: Cells) -> pl.Series:
+    """Where the rows are that do not have the header's fields."""
+    nowhere = pl.repeat(False, cells.frame.height, eager=True, dtype=pl.Boolean)
+    return nowhere.scatter(list(cells.misshapen), True)
 
 
 def _defects(
@@ -93,7 +98,7 @@ def _defects(
     marks = [m.alias(f"{name}_unreadable") for name, m in unreadable.items()]
     marks += [_judgeable(flag, unreadable) for flag in broken]
     if cells.misshapen:
-        misshapen = pl.repeat(False, typed.height, eager=True).scatter(list(cells.misshapen), True)
+        misshapen = _misshapen(cells)
         marks = [misshapen.alias(SHAPE), *(mark & ~misshapen for mark in marks)]
     marked = pl.DataFrame(marks)
     bad = marked.select(pl.any_horizontal(pl.all())).to_series()

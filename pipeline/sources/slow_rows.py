@@ -19,6 +19,9 @@ from dataclasses import dataclass, field
 
 Row = list[str]
 
+FAR = 5_000
+"""Where a stray quote swallowed more lines than this, the fast reading shall try them again."""
+
 
 @dataclass(slots=True)
 class Records:
@@ -61,27 +64,32 @@ def split_lines(text: str) -> list[str]:
     return [*lines, last] if last else lines
 
 
-def first_record(lines: list[str]) -> tuple[Row, int]:
+def first_record(lines: list[str]) -> tuple[Row, int] | None:
     """The first record that is not a blank line, and how many lines it ends after.
 
-    There is none if the row is empty; the number of lines is 0 if the record is still open. Raises
-    csv.Error if it is not well formed.
+    None if the lines hold no whole record. Raises csv.Error if the first is not well formed.
     """
     feed = Lines(lines)
     with _any_length():
         try:
-            return next((row for row in csv.reader(feed, strict=True) if row), []), feed.at
+            return next(((row, feed.at) for row in csv.reader(feed, strict=True) if row), None)
         except csv.Error:
             if feed.ran_out:
-                return [], 0
+                return None
             raise
 
 
-def records(lines: list[str], width: int, *, resume: bool = False) -> Records:
-    """The records of the lines; every row must have `width` fields (0: any number).
+def set_aside(line: str) -> Records:
+    """One line as a broken row."""
+    found = Records(used=1)
+    _break(found, [line.rstrip("\r\n")])
+    return found
 
-    A record that the lines leave open stays unused, unless `resume` says that no more lines will
-    help: then its first line is broken too.
+
+def records(lines: list[str], width: int) -> Records:
+    """The whole records of the lines; every row must have `width` fields (0: any number).
+
+    A record that the lines leave open stays unused, and so may lines behind a stray quote.
     """
     found = Records()
     feed = Lines(lines)
@@ -92,28 +100,31 @@ def records(lines: list[str], width: int, *, resume: bool = False) -> Records:
                 _follow(feed, width, found)
                 break
             except csv.Error:
-                if feed.ran_out and not resume:
+                if feed.ran_out:
                     break
-                _set_aside(found, [lines[found.used].rstrip("\r\n")])
+                swallowed = feed.at - found.used
+                _break(found, [lines[found.used].rstrip("\r\n")])
                 found.used += 1
+                if swallowed > FAR:
+                    break
     return found
 
 
 def _follow(feed: Lines, width: int, found: Records) -> None:
     """Take records until the lines end, or one of them is not well formed."""
     for row in csv.reader(feed, strict=True):
-        if len(row) == width or (row and not width):
+        if row and (not width or len(row) == width):
             found.rows.append(row)
         elif row and feed.at - found.used > 1:
             raise csv.Error
         elif row:
-            _set_aside(found, row)
+            _break(found, row)
         if row:
             found.width = len(row)
         found.used = feed.at
 
 
-def _set_aside(found: Records, fields: Row) -> None:
+def _break(found: Records, fields: Row) -> None:
     found.broken[len(found.rows)] = json.dumps({"fields": fields}, ensure_ascii=False)
     found.rows.append([])
 

@@ -121,11 +121,14 @@ class Book:
         """R4: the measure of each (tenant, meter), as a position in MEASURES.
 
         Where nothing of the tenant is measured, `agents` counts as peak: a session without an end is
-        open. A row of an unknown meter counts where it starts, as those of a summed one.
+        open. A row of an unknown meter without an end is judged by its start, as a distinct one.
         """
-        table = np.full((len(self.tenants) + 1, len(self.meters) + 1), SUM, dtype=np.int8)
-        models = [*(license_model(tenant, self.period) for tenant in self.tenants), None]
-        for row, model in enumerate(models):
+        table = np.full((len(self.tenants) + 1, len(self.meters) + 1), DISTINCT, dtype=np.int8)
+        models = [
+            None if why else license_model(tenant, self.period)
+            for tenant, why in zip(self.tenants, self.set_aside, strict=True)
+        ]
+        for row, model in enumerate([*models, None]):
             agents = "distinct" if model == "named" else "peak"
             for column, name in enumerate(self.meters):
                 measure = self.terms.catalogue[name].measure

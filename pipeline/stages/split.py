@@ -78,6 +78,8 @@ def owner_names(book: Book) -> pl.Expr:
 
 
 def _text(column: str, names: list[str]) -> pl.Expr:
+    if not names:
+        return pl.lit(None, pl.String)
     return pl.col(column).replace_strict(range(len(names)), names, return_dtype=pl.String)
 
 

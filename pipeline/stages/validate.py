@@ -122,7 +122,7 @@ def _looked_up(rows: pl.DataFrame, book: Book) -> pl.DataFrame:
     assigned, licensed = _by_user(rows, named, book)
     meter = np.where(rows["meter"].is_null(), licensed, rows["meter_named"])
     is_judged = rows["meter"].is_not_null() | (
-        (rows["tenant"] >= 0) & rows["started_at"].is_not_null()
+        rows["tenant_id"].is_not_null() & rows["started_at"].is_not_null()
     )
     measure = book.measure[rows["tenant"].to_numpy(), meter]
     rows = rows.with_columns(
@@ -133,11 +133,11 @@ def _looked_up(rows: pl.DataFrame, book: Book) -> pl.DataFrame:
         measure=pl.Series(measure),
         tenant_known=pl.when(pl.col("tenant_id").is_not_null()).then(pl.col("tenant") >= 0),
         meter_known=pl.when(is_judged).then(pl.Series(meter) >= 0),
-        is_summed=pl.Series((measure == SUM) & (meter >= 0)),
+        is_summed=pl.Series(measure == SUM),
         is_foreign=pl.Series(is_foreign) & pl.col("tenant_id").is_not_null(),
-        quantity_unreadable=pl.col("defects").str.contains("quantity_unreadable").fill_null(False),
+        quantity_unreadable=pl.Series(_has_defect(rows, "quantity_unreadable")),
     )
-    is_whole = ~pl.col("defects").str.contains("row_shape").fill_null(False)
+    is_whole = ~pl.Series(_has_defect(rows, "row_shape"))
     in_context = [
         pl.when(rule.broken & is_whole).then(pl.lit(rule.name)) for rule in USAGE_IN_CONTEXT
     ]
@@ -204,8 +204,8 @@ def _by_user(rows: pl.DataFrame, named: Ints, book: Book) -> tuple[Ints, Ints]:
 def _touches(rows: pl.DataFrame, book: Book) -> Flags:
     """Whether a row is the period's business: it starts in it, or before it and reaches into it.
 
-    A row without an end reaches in where its meter is a peak (R4.1); one of a summed meter never
-    does. A row whose start is not known may be any period's business.
+    A row without an end reaches in where its meter is a peak (R4.1); one of a summed meter, or with
+    an end that cannot be read, never does. A row without a start may be any period's business.
     """
     tenant = rows["tenant"].to_numpy()
     begins, ends = (bounds[tenant] for bounds in book.bounds)
@@ -213,7 +213,9 @@ def _touches(rows: pl.DataFrame, book: Book) -> Flags:
     measure = rows["measure"].to_numpy()
     starts_in = (begins <= started) & (started < ends)
     reaches_in = (started < begins) & np.where(
-        ended == OPEN, measure == PEAK, (ended > begins) & (measure != SUM)
+        ended == OPEN,
+        (measure == PEAK) & ~_has_defect(rows, "ended_at_unreadable"),
+        (ended > begins) & (measure != SUM),
     )
     has_no_start = rows["started_at"].is_null().to_numpy()
     touches: Flags = starts_in | reaches_in | has_no_start
@@ -239,6 +241,12 @@ def _replaced(sound: pl.DataFrame) -> pl.DataFrame:
         by_row=pl.col("row").last().over(of_event),
         is_same=content == content.last().over(of_event),
     ).filter((pl.col("rank") != pl.col("by_rank")) | (pl.col("row") != pl.col("by_row")))
+
+
+def _has_defect(rows: pl.DataFrame, rule: str) -> Flags:
+    """Whether reading a row found it to break a rule."""
+    found: Flags = rows["defects"].str.contains(rule, literal=True).fill_null(False).to_numpy()
+    return found
 
 
 def _tally(rows: pl.DataFrame, fate: str) -> pl.DataFrame:

@@ -109,9 +109,7 @@ class LandedStore:
         chunks: list[Chunk] = []
         with appearing(self._folder(landing_id), self._scratch) as folder:
             for frame in _chunked(_numbered(exports, rows)):
-                chunk = frame.with_columns(slot=_slots(frame["tenant_id"])).sort(
-                    "slot", maintain_order=True
-                )
+                chunk = frame.with_columns(slot=_slots(frame)).sort("slot", maintain_order=True)
                 name = f"{len(chunks):04d}.parquet"
                 chunk.write_parquet(
                     folder / name,
@@ -198,8 +196,11 @@ def _chunked(batches: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
         yield pl.concat(gathered)
 
 
-def _slots(tenants: pl.Series) -> pl.Series:
-    """The slot of each row's tenant; rows that name none lie in slot 0."""
+def _slots(rows: pl.DataFrame) -> pl.Series:
+    """The slot of each row's tenant; rows that name none, and feeds that have none, lie in slot 0."""
+    if "tenant_id" not in rows.columns:
+        return pl.repeat(0, len(rows), dtype=pl.UInt8, eager=True)
+    tenants = rows["tenant_id"]
     names = tenants.unique().drop_nulls().to_list()
     slots = [slot_of(name) for name in names]
     return tenants.replace_strict(names, slots, default=0, return_dtype=pl.UInt8)
