@@ -7,8 +7,7 @@ arises; that is said beside the rule it belongs to.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import polars as pl
 
@@ -39,8 +38,7 @@ CODES: Final[dict[str, tuple[str, str]]] = {
 """Every code there is: its severity, and the rule that it comes from (R8.4)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """One thing found about a tenant (or about an export, with no tenant)."""
 
     severity: str
@@ -62,4 +60,4 @@ def finding(
 
 def to_frame(found: Iterable[Finding]) -> pl.DataFrame:
     """Findings as the dataset of that name."""
-    return pl.DataFrame([asdict(one) for one in found], schema=FINDINGS.dtypes)
+    return pl.DataFrame(list(found), schema=FINDINGS.dtypes, orient="row")

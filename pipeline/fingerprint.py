@@ -6,11 +6,7 @@ Belongs here: hashing. Does not belong here: what an artifact depends on; its ma
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-from dataclasses import fields, is_dataclass
-from datetime import date
-from decimal import Decimal
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -19,20 +15,12 @@ ENGINES = ("polars", "numpy", "duckdb")
 
 
 def fingerprint(*parts: object) -> str:
-    """A name for a combination of JSON values, data classes, sets, exact numbers and dates."""
-    text = json.dumps(parts, default=_as_json, sort_keys=True, ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    """A name for some values, by their `repr`.
 
-
-def _as_json(value: object) -> object:
-    """A value that JSON does not know, as ones that it does; the same in every process."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return [getattr(value, one.name) for one in fields(value) if one.init]
-    if isinstance(value, (set, frozenset)):
-        return sorted(value)
-    if isinstance(value, (Decimal, date, Path)):
-        return str(value)
-    raise TypeError(f"{type(value).__name__} has no fingerprint")
+    That says all of a text, a number, a date, and of tuples, lists, dicts and data classes of them,
+    and says it the same in every process. It does not of a set or a frame: name what is in those.
+    """
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
 
 
 def file_sha256(path: Path) -> str:

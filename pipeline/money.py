@@ -6,15 +6,13 @@ which price applies (`rules.pricing`).
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_UP, Context, Decimal, Inexact
+from decimal import ROUND_HALF_UP, Context, Decimal
 from fractions import Fraction
 from functools import cache
 
 from iso4217 import Currency
 
-MICRO = Decimal("0.000001")
 _EXACT = Context(prec=60, rounding=ROUND_HALF_UP)
-_WITHOUT_LOSS = Context(prec=60, traps=[Inexact])
 
 
 @cache
@@ -36,27 +34,21 @@ def amount(quantity: Decimal, unit_price: Decimal, share: Fraction, currency: st
     digits = minor_units(currency)
     if digits is None:
         raise AssertionError(f"currency {currency} has no minor unit; validation lets none through")
-    return round_half_up(Fraction(quantity) * Fraction(unit_price) * share, digits)
+    (quantity_up, quantity_down), (price_up, price_down), (share_up, share_down) = (
+        factor.as_integer_ratio() for factor in (quantity, unit_price, share)
+    )
+    return round_half_up(
+        quantity_up * price_up * share_up, quantity_down * price_down * share_down, digits
+    )
 
 
-def round_half_up(value: Fraction, digits: int) -> Decimal:
-    """An exact number rounded half up (away from zero at a tie) to some digits."""
-    scaled = abs(value) * 10**digits
-    units = (2 * scaled.numerator + scaled.denominator) // (2 * scaled.denominator)
-    return _EXACT.scaleb(Decimal(units if value >= 0 else -units), -digits)
+def round_half_up(numerator: int, denominator: int, digits: int) -> Decimal:
+    """An exact ratio rounded half up (away from zero at a tie) to some digits."""
+    units = (2 * abs(numerator) * 10**digits + denominator) // (2 * denominator)
+    return _EXACT.scaleb(Decimal(units if numerator >= 0 else -units), -digits)
 
 
 def plain(value: Decimal) -> str:
     """A decimal as people write it: no exponent, no zeros without meaning after the point."""
     text = format(value, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def micros(value: Decimal) -> int:
-    """A quantity of at most 6 decimals as a whole number of millionths. Raises if it has more."""
-    return int(_WITHOUT_LOSS.quantize(value, MICRO).scaleb(6, context=_WITHOUT_LOSS))
-
-
-def from_micros(value: int) -> Decimal:
-    """The inverse of `micros`."""
-    return _EXACT.scaleb(Decimal(value), -6)

@@ -148,7 +148,7 @@ def timeline(
     pieces: list[tuple[Days, Value]] = []
     for first, after in zip(cuts, [*cuts[1:], within.after], strict=True):
         value = value_on(first)
-        if pieces and pieces[-1][1] == value:
-            first = pieces.pop()[0].first
-        pieces.append((Days(first, after), value))
+        goes_on = pieces and pieces[-1][1] == value
+        since = pieces.pop()[0].first if goes_on else first
+        pieces.append((Days(since, after), value))
     return pieces

@@ -65,7 +65,7 @@ class Done:
 
 
 def execute(request: Request, executor: Executor, progress: Progress) -> Done:
-    """Bring the asked stages up to date and publish them together. The store is locked meanwhile."""
+    """Bring the asked stages up to date and publish them together; the caller holds the lock."""
     landed, results = LandedStore(request.store), ResultStore(request.store)
     listing = _listing(request, landed, executor, progress)
     latest = results.latest(request.period)
@@ -152,7 +152,7 @@ def _parts(request: Request, listing: Listing, terms: Terms, latest: Run | None)
             base, "ingest", [(one.name, one.unknown_columns) for one in listing.exports], usage
         ),
         "validate": fingerprint(base, "validate", usage, usage_terms, findings),
-        "access": fingerprint(base, "access", terms.tenants, terms.blocked, request.day),
+        "access": fingerprint(base, "access", terms.tenants, sorted(terms.blocked), request.day),
     }
     for name, needs, more in (
         ("split", "validate", ()),

@@ -18,7 +18,7 @@ from schemas.columns import Column, Rule, Table
 
 @cache
 def feed_schema(table: Table) -> pa.DataFrameSchema:
-    """A feed's typed rows: types, then every row rule under its name. Other columns may stand by."""
+    """A feed's typed rows: types, then every row rule under its name. Others may stand by."""
     return pa.DataFrameSchema(
         {column.name: pa.Column(column.kind.dtype, nullable=True) for column in table},
         checks=[_check(rule) for rule in table.row_rules()],

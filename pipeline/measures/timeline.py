@@ -46,7 +46,7 @@ class Timeline:
             raise AssertionError("steps are in order of subject and instant, without repetition")
 
     def at(self, subjects: Ints, instants: Ints) -> Ints:
-        """The value in force for each (subject, instant). Every subject is one of the histories'."""
+        """The value in force for each (subject, instant); every subject has a history."""
         if not len(subjects):
             return np.empty(0, np.int64)
         ranks = np.searchsorted(self._instants, instants, side="right") - 1

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 from pipeline.findings import Finding, finding
 from pipeline.rules.terms import Assignment, Subscription, Tenant
@@ -21,8 +21,7 @@ SURFACES = {
 _SURFACE_ORDER = ("control_hub", "connect", "engage", "agent_desktop")
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
+class Access(NamedTuple):
     """What a user or partner may, and why: one row of the dataset."""
 
     tenant_id: str
@@ -44,8 +43,9 @@ def user_access(tenant: Tenant, user_id: str, rows: Sequence[Assignment], day: i
         expires = all(end <= day + EXPIRES_WITHIN_DAYS for end in ends)
         remedy = None
         if expires:
+            ending = {row.subscription_id for row in granting}
             last = date.fromordinal(max(ends))
-            remedy = f"access ends on {last}: {_move_to(tenant, day, {r.subscription_id for r in granting})}"
+            remedy = f"access ends on {last}: {_move_to(tenant, day, ending)}"
         return Access(
             tenant.id,
             "user",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from fractions import Fraction
 
 from pipeline.money import round_half_up
 from pipeline.period import Days, Period, timeline
@@ -35,7 +34,7 @@ def quantity_on(tenant: Tenant, meter: str, catalogue: Catalogue, day: int) -> D
 
 
 def _own_quantity_on(tenant: Tenant, meter: str, day: int) -> Decimal:
-    rows = (row for row in tenant.entitlements if row.meter == meter)
+    rows = tenant.including(meter)
     return sum((row.quantity for row in rows if in_force(tenant, row, day)), Decimal(0))
 
 
@@ -43,11 +42,10 @@ def stretches(
     tenant: Tenant, meter: str, catalogue: Catalogue, period: Period
 ) -> list[tuple[Days, Decimal]]:
     """R5.3, R5.4: the stretches of days of a period over which the entitlement does not change."""
-    wanted = {meter, *catalogue[meter].included_with}
     edges = {
         edge
-        for row in tenant.entitlements
-        if row.meter in wanted
+        for name in (meter, *catalogue[meter].included_with)
+        for row in tenant.including(name)
         for edge in (row.days.first, row.days.after)
     }
     if not edges:
@@ -66,4 +64,5 @@ def allowance(pieces: list[tuple[Days, Decimal]], period: Period) -> Decimal:
     gives two allowances.
     """
     unit_days = sum((quantity * len(days) for days, quantity in pieces), Decimal(0))
-    return round_half_up(Fraction(unit_days) / len(period.days), 6)
+    numerator, denominator = unit_days.as_integer_ratio()
+    return round_half_up(numerator, denominator * len(period.days), 6)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from pipeline.period import Period, timeline
 from pipeline.rules.entitlement import in_force
-from pipeline.rules.primary import closing_primary
 from pipeline.rules.terms import Meter, Tenant
 
 
@@ -19,13 +18,8 @@ class Payer:
     is_fallback: bool = False
 
 
-def payer(tenant: Tenant, meter: Meter, period: Period) -> Payer:
-    """R7: the payer of a meter's overage. The tenant has a closing primary."""
-    primary = closing_primary(tenant, period)
-    if primary is None:
-        raise AssertionError(
-            f"{tenant.id} has no closing primary, so nothing of it is rated (R2.3)"
-        )
+def payer(tenant: Tenant, meter: Meter, period: Period, primary: str) -> Payer:
+    """R7: the payer of a meter's overage; `primary` is the tenant's closing primary (R2.3)."""
     if meter.overage_to == "primary":
         return Payer(
             primary, f"{primary} is the primary subscription at the end of {period} (R7.1)"
@@ -39,8 +33,9 @@ def payer(tenant: Tenant, meter: Meter, period: Period) -> Payer:
 
 def holders_on(tenant: Tenant, meter: str, day: int) -> frozenset[str]:
     """R7.2: the subscriptions that have the meter in force on a day, also with quantity 0."""
-    rows = (row for row in tenant.entitlements if row.meter == meter)
-    return frozenset(row.subscription_id for row in rows if in_force(tenant, row, day))
+    return frozenset(
+        row.subscription_id for row in tenant.including(meter) if in_force(tenant, row, day)
+    )
 
 
 def first_had(tenant: Tenant, meter: str, subscription_id: str) -> int:
@@ -51,8 +46,8 @@ def first_had(tenant: Tenant, meter: str, subscription_id: str) -> int:
         raise AssertionError(f"{subscription_id} holds {meter} in force but was never in service")
     return min(
         max(row.days.first, age)
-        for row in tenant.entitlements
-        if row.meter == meter and row.subscription_id == subscription_id
+        for row in tenant.including(meter)
+        if row.subscription_id == subscription_id
     )
 
 
@@ -61,12 +56,7 @@ def responsible_subscription(tenant: Tenant, meter: str, period: Period) -> str 
 
     Ties go to the older subscription, then to the smaller id. None where nobody has it on any day.
     """
-    edges = {
-        edge
-        for row in tenant.entitlements
-        if row.meter == meter
-        for edge in (row.days.first, row.days.after)
-    }
+    edges = {edge for row in tenant.including(meter) for edge in (row.days.first, row.days.after)}
     history = timeline(
         edges | tenant.service_boundaries,
         period.days,

@@ -6,7 +6,7 @@ Belongs here: the nouns of the rule book. Does not belong here: how feeds become
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -99,7 +99,7 @@ class Partner:
     role: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Tenant:
     """One customer organisation with everything it has agreed to.
 
@@ -113,15 +113,33 @@ class Tenant:
     entitlements: tuple[Entitlement, ...] = ()
     assignments: tuple[Assignment, ...] = ()
     partners: tuple[Partner, ...] = ()
-    _by_id: dict[str, Subscription] = field(init=False, repr=False, compare=False)
+    service_boundaries: frozenset[int] = field(init=False, repr=False)
+    """The days on which any of its subscriptions begins or has ceased to be in service."""
+
+    _by_id: dict[str, Subscription] = field(init=False, repr=False)
+    _by_meter: dict[str, list[Entitlement]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        by_id = {subscription.id: subscription for subscription in self.subscriptions}
-        object.__setattr__(self, "_by_id", by_id)
+        by_meter: dict[str, list[Entitlement]] = {}
+        for row in self.entitlements:
+            by_meter.setdefault(row.meter, []).append(row)
+        edges = frozenset(
+            edge
+            for subscription in self.subscriptions
+            for service in subscription.service
+            for edge in (service.days.first, service.days.after)
+        )
+        object.__setattr__(self, "service_boundaries", edges)
+        object.__setattr__(self, "_by_id", {one.id: one for one in self.subscriptions})
+        object.__setattr__(self, "_by_meter", by_meter)
 
     def subscription(self, subscription_id: str) -> Subscription | None:
         """The subscription of that id, if it is one of this tenant's."""
         return self._by_id.get(subscription_id)
+
+    def including(self, meter: str) -> Sequence[Entitlement]:
+        """Its entitlement rows of a meter."""
+        return self._by_meter.get(meter, ())
 
     def active_on(self, day: int) -> list[Subscription]:
         """Its subscriptions that are active on a day, the oldest first (R1, R2)."""
@@ -131,20 +149,10 @@ class Tenant:
         """Its subscriptions that are active on any of some days, the oldest first."""
         return [one for one in self.subscriptions if one.is_active_within(days)]
 
-    @property
-    def service_boundaries(self) -> set[int]:
-        """The days on which any of its subscriptions begins or has ceased to be in service."""
-        return {
-            edge
-            for subscription in self.subscriptions
-            for service in subscription.service
-            for edge in (service.days.first, service.days.after)
-        }
-
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """A price, or one tier of it. `subscription_id` and `tenant_id` are None where it is for all."""
+    """A price, or one tier of it; None as `subscription_id` or `tenant_id` means all of them."""
 
     subscription_id: str | None
     tenant_id: str | None

@@ -10,7 +10,7 @@ read again record by record. So a broken row costs one block, and no row is read
 from __future__ import annotations
 
 import csv
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
 
@@ -20,7 +20,6 @@ from pipeline.sources.ahead import one_ahead
 from pipeline.sources.csv_faults import (
     empty,
     misplaced_kind,
-    not_text,
     too_long,
     truncated,
     unreadable_header,
@@ -29,65 +28,13 @@ from pipeline.sources.fast_block import fast_cells, last_record_end
 from pipeline.sources.judge import Cells, without_empties
 from pipeline.sources.slow_rows import Records, first_record, records, set_aside, split_lines
 from pipeline.sources.streams import byte_blocks
+from pipeline.sources.window import Window
 
 BLOCK_BYTES = 4 * 2**20
 LIMIT_BYTES = 96 * 2**20
 """How long one record may be before we stop looking for its end."""
 
 IN_QUOTES = "inside a quoted field"
-BOM = b"\xef\xbb\xbf"
-
-
-class Window:
-    """The part of a file that is in memory: unread bytes, and where in the file they begin."""
-
-    def __init__(self, path: Path, blocks: Iterator[bytes], size: int) -> None:
-        self.path = path
-        self.blocks = blocks
-        self.size = size
-        self.buffer = b""
-        self.ended = False
-        self.offset = 0
-        self.rows = -1  # the header is not a row
-        self.more(size)
-        if self.buffer.startswith(BOM):
-            self.drop(len(BOM))
-
-    def drop(self, count: int) -> None:
-        """Be done with the first bytes of the buffer."""
-        self.buffer = self.buffer[count:]
-        self.offset += count
-
-    def more(self, size: int) -> None:
-        """Read on until at least `size` bytes are there, or the file ends."""
-        parts = [self.buffer]
-        there = len(self.buffer)
-        while there < size and not self.ended:
-            part = next(self.blocks, b"")
-            self.ended = not part
-            there += len(part)
-            parts.append(part)
-        self.buffer = b"".join(parts)
-
-    def fill(self) -> bool:
-        """Read on to a whole block; false if there is nothing more in the file."""
-        self.more(self.size)
-        return bool(self.buffer)
-
-    def text(self, count: int) -> str:
-        """The first bytes of the buffer as text. Raises NotUtf8."""
-        block = self.buffer[:count]
-        at = block.find(b"\0")
-        try:
-            text = block[: at if at >= 0 else count].decode()
-            if at < 0:
-                return text
-        except UnicodeDecodeError as error:
-            at = error.start
-        lines = split_lines(block[:at].decode() + "?")
-        before = records(lines, 0)
-        row = self.rows + len(before.rows) + (before.used < len(lines))
-        raise not_text(self.path, block[at], self.offset + at + 1, row)
 
 
 def read_header(path: Path, *, packed: bool) -> list[str]:
@@ -118,11 +65,12 @@ def csv_cells(
 def _fast(window: Window, header: list[str]) -> Cells | None:
     """The whole records in the next block, and be done with them; None if they are not in order."""
     end = _end(window)
-    frame = fast_cells(window.buffer[:end], header) if end else None
+    block = window.buffer[:end]
+    frame = fast_cells(block, header) if end else None
     if frame is None:
         return None
     window.drop(end)
-    return Cells(without_empties(frame))
+    return Cells(without_empties(frame) if b'"' in block else frame)
 
 
 def _end(window: Window) -> int:

@@ -6,7 +6,6 @@ Belongs here: asking `rules.access` for every user and partner. Does not belong 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from itertools import groupby
 
 import polars as pl
@@ -26,7 +25,7 @@ def access(terms: Terms, day: int) -> tuple[pl.DataFrame, list[Finding]]:
         if name not in terms.blocked
         for row in (*_users(tenant, day), *partner_access(tenant, day))
     ]
-    frame = pl.DataFrame([asdict(row) for row in rows], schema=ACCESS.dtypes)
+    frame = pl.DataFrame(rows, schema=ACCESS.dtypes, orient="row")
     return frame, access_findings(rows)
 
 

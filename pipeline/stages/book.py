@@ -3,8 +3,8 @@
 Belongs here: turning the rules' answers, day by day, into arrays that a million rows can be looked
 up in at once. Does not belong here: any rule; each answer is asked of `rules`.
 
-Tenants, subscriptions, meters and users become codes: positions in sorted lists. What is unknown is
-looked up at position -1, the last: arrays by tenant or meter end with what holds for an unknown one.
+Tenants, subscriptions, meters and users become codes: positions in sorted lists. What is unknown
+is looked up at position -1, the last: arrays by tenant or meter end with what holds for it.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Book:
 
     @cached_property
     def bounds(self) -> tuple[Ints, Ints]:
-        """The instants at which the period begins and ends for each tenant; UTC for an unknown one."""
+        """The instants at which the period begins and ends for each tenant; else in UTC."""
         zones = [*(tenant.zone for tenant in self.tenants), "UTC"]
         pairs = [self.period.bounds(zone) for zone in zones]
         begins, ends = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
@@ -120,8 +120,8 @@ class Book:
     def measure(self) -> npt.NDArray[np.int8]:
         """R4: the measure of each (tenant, meter), as a position in MEASURES.
 
-        Where nothing of the tenant is measured, `agents` counts as peak: a session without an end is
-        open. A row of an unknown meter without an end is judged by its start, as a distinct one.
+        Where nothing of the tenant is measured, `agents` counts as peak: a session without an end
+        is open. A row of an unknown meter without an end is judged by its start, as a distinct one.
         """
         table = np.full((len(self.tenants) + 1, len(self.meters) + 1), DISTINCT, dtype=np.int8)
         models = [
@@ -142,7 +142,7 @@ class Book:
 
     @cached_property
     def set_aside(self) -> list[str | None]:
-        """Why nothing of a tenant is measured in this period, as the code of a finding; else None."""
+        """Why nothing of a tenant is measured in this period: a finding's code, or None."""
         return [self._set_aside(tenant) for tenant in self.tenants]
 
     def _set_aside(self, tenant: Tenant) -> str | None:

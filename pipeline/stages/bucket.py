@@ -22,7 +22,7 @@ from pipeline.store.landing import SLOTS, Chunk, LandedStore, Listing
 from pipeline.store.work import WorkStore
 from schemas.feeds import USAGE
 
-BUCKET_ROWS = 1_500_000
+BUCKET_ROWS = 500_000
 """Buckets are halved until they hold no more rows than this, or a single slot."""
 
 LEVELS = ("validate", "split", "meter")
@@ -67,8 +67,8 @@ class BucketTask:
     only_tenants: frozenset[str] | None
 
 
-def buckets(landed: LandedStore, listing: Listing, limit: int = BUCKET_ROWS) -> list[Bucket]:
-    """The slots, cut in halves until each part holds no more than `limit` rows."""
+def buckets(landed: LandedStore, listing: Listing) -> list[Bucket]:
+    """The slots, cut in halves until each part holds no more than BUCKET_ROWS rows."""
     pieces = list(_pieces(landed, listing))
     rows = [0] * SLOTS
     for piece in pieces:
@@ -76,7 +76,7 @@ def buckets(landed: LandedStore, listing: Listing, limit: int = BUCKET_ROWS) -> 
             rows[slot] += count
 
     def cut(first: int, after: int) -> Iterator[Bucket]:
-        if sum(rows[first:after]) > limit and after - first > 1:
+        if sum(rows[first:after]) > BUCKET_ROWS and after - first > 1:
             middle = (first + after) // 2
             yield from cut(first, middle)
             yield from cut(middle, after)

@@ -77,7 +77,9 @@ def ingest_findings(listing: Listing) -> list[Finding]:
             message = (
                 f"{export.name} has columns that the feed {export.feed} does not know: {columns}."
             )
-            remedy = "Nothing to do if they are not needed; else rename them as the data dictionary says."
+            remedy = (
+                "Nothing to do if nobody needs them; else name them as the data dictionary does."
+            )
             found.append(finding("unknown_columns", None, message, remedy, subject=export.name))
     return found
 

@@ -104,7 +104,7 @@ def _peaks(rows: pl.DataFrame, book: Book) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 
 def _one_place_at_a_time(sessions: pl.DataFrame, book: Book) -> pl.DataFrame:
-    """R4.2: sessions of meters that count users, with a user's overlapping time taken off the later."""
+    """R4.2: sessions, with a user's overlapping time taken off the later where users count."""
     counts_users = np.array([book.terms.catalogue[name].counts == "users" for name in book.meters])
     is_personal = (
         pl.Series(counts_users[sessions["meter"].to_numpy()]) & sessions["user_id"].is_not_null()

@@ -6,11 +6,13 @@ belong here: the rules that decide (`rules`), and money (`money`).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
+from typing import NamedTuple
 from urllib.parse import quote
 
 import polars as pl
@@ -21,6 +23,7 @@ from pipeline.period import Period, instant, moment
 from pipeline.rules.overage import Overage, Stretch, distinct_overage, peak_overage, sum_overage
 from pipeline.rules.payer import Payer, payer
 from pipeline.rules.pricing import RateCard, Slice, commitments, slices
+from pipeline.rules.primary import closing_primary
 from pipeline.rules.split import REASONS
 from pipeline.rules.terms import Meter, Subscription, Tenant
 from pipeline.stages.terms import Terms
@@ -32,8 +35,7 @@ FREE = Decimal(0)
 Row = dict[str, object]
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One line of an invoice: a row of `invoice_lines`."""
 
     line_id: str
@@ -77,7 +79,7 @@ def rate(
             lines += line
     return Rated(
         pl.DataFrame(overages, schema=OVERAGE.dtypes),
-        pl.DataFrame([asdict(line) for line in lines], schema=INVOICE_LINES.dtypes),
+        pl.DataFrame(lines, schema=INVOICE_LINES.dtypes, orient="row"),
         found,
     )
 
@@ -137,6 +139,9 @@ class _TenantRating:
 
     def overages(self, stretches: list[Row]) -> Iterator[tuple[Row, list[Line]]]:
         """R6, R7, R10.3: the overage of every meter that charges one, and its lines."""
+        primary = closing_primary(self.tenant, self.period)
+        if primary is None:
+            return
         by_meter: dict[str, list[Row]] = {}
         for row in stretches:
             by_meter.setdefault(str(row["meter"]), []).append(row)
@@ -145,7 +150,7 @@ class _TenantRating:
             if meter.charge != "overage":
                 continue
             excess = overage_of(rows)
-            who = payer(self.tenant, meter, self.period)
+            who = payer(self.tenant, meter, self.period, primary)
             self._note_fallback(meter, excess, who)
             row = {
                 "tenant_id": self.tenant.id,
@@ -225,7 +230,8 @@ class _TenantRating:
             f"on the last day of {self.period}, and no rate gives one for every unit; its invoice "
             "is blocked."
         )
-        remedy = f"Add a row to rates: {subscription.id}, {meter.name}, {charge}, {subscription.currency}."
+        row = f"{subscription.id}, {meter.name}, {charge}, {subscription.currency}"
+        remedy = f"Add a row to rates: {row}."
         subject = f"{subscription.id} {meter.name} {charge}"
         self.found.append(finding("missing_rate", self.tenant.id, message, remedy, subject=subject))
 
@@ -277,8 +283,6 @@ def _label(meter: Meter) -> str:
 
 def _reasons(row: Row) -> str:
     """The reasons of a split in words, in the order of the rule book."""
-    import json
-
     counts = json.loads(str(row["because_counts"]))
     return ", ".join(
         f"{counts[reason]} rows {reason.replace('_', ' ')}"

@@ -22,8 +22,9 @@ from pipeline.stages.validate import TALLY
 class Split:
     """The rows that somebody owns, and what became of all of them.
 
-    `owned` rows: tenant, meter, owner (codes), started, ended, event_id, user_id, quantity. `shares`
-    counts them by tenant, meter, subscription and reason; `unbilled` are the others (R3.5).
+    `owned` rows: tenant, meter, owner (codes), started, ended, event_id, user_id,
+    quantity. `shares` counts them by tenant, meter, subscription and reason; `unbilled` are the
+    others (R3.5).
     """
 
     owned: pl.DataFrame
@@ -167,8 +168,8 @@ def split_findings(shares: pl.DataFrame, unbilled: pl.DataFrame) -> list[Finding
         .iter_rows()
     ):
         message = (
-            f"{rows} usage rows fall on days without any active subscription (first {first:%Y-%m-%d}, "
-            f"last {last:%Y-%m-%d}); nobody can pay for them yet."
+            f"{rows} usage rows fall on days without any active subscription "
+            f"({first:%Y-%m-%d} to {last:%Y-%m-%d}); nobody can pay for them yet."
         )
         remedy = "Correct the subscriptions' dates; `tenantbill show unbilled` lists the rows."
         found.append(finding("no_active_subscription", tenant, message, remedy))

@@ -57,7 +57,7 @@ class UsageTerms:
 
     catalogue: Catalogue
     tenants: Mapping[str, Tenant]
-    blocked: frozenset[str]
+    blocked: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,8 @@ class Terms:
             for name in sorted(tenant_ids)
             if name in self.tenants
         }
-        return UsageTerms(self.catalogue, tenants, self.blocked.intersection(tenants))
+        blocked = tuple(sorted(self.blocked.intersection(tenants)))
+        return UsageTerms(self.catalogue, tenants, blocked)
 
 
 def build_terms(frames: Frames) -> Terms:

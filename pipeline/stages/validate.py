@@ -174,7 +174,7 @@ def _named_subscription(rows: pl.DataFrame, book: Book) -> tuple[Ints, Flags]:
 
 
 def _by_user(rows: pl.DataFrame, named: Ints, book: Book) -> tuple[Ints, Ints]:
-    """R3.1, R3.2: the subscription and the meter that rows get from their user, where they need one."""
+    """R3.1, R3.2: the subscription and the meter that rows get from their user, if they need to."""
     assigned = np.full(len(rows), NOBODY)
     licensed = np.full(len(rows), NOBODY)
     needs = (
@@ -223,7 +223,7 @@ def _touches(rows: pl.DataFrame, book: Book) -> Flags:
 
 
 def _replaced(sound: pl.DataFrame) -> pl.DataFrame:
-    """R11.1: the rows whose event comes again later, with the row that counts and if it is the same.
+    """R11.1: the rows whose event comes again later, the row that counts, and if it is the same.
 
     Candidates are found by a hash of the event; what decides is the real (tenant, event_id).
     """

@@ -21,7 +21,7 @@ from pipeline.store.files import appearing, read_json, write_json
 from schemas.columns import Table
 
 SLOTS = 256
-CHUNK_ROWS = 1_000_000
+CHUNK_ROWS = 500_000
 ROW_GROUP_ROWS = 16_384
 
 
@@ -47,7 +47,8 @@ class ListedExport:
     """An export that counts: what it is, when it came, and where its rows lie.
 
     `stat` is what the file system said of it when it was last read: while that is the same, the
-    content is. `index` is its position in its landing, `reader` the version of the code that read it.
+    content is. `index` is its position in its landing, `reader` the version of the code that read
+    it.
     """
 
     feed: str
@@ -197,7 +198,7 @@ def _chunked(batches: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
 
 
 def _slots(rows: pl.DataFrame) -> pl.Series:
-    """The slot of each row's tenant; rows that name none, and feeds that have none, lie in slot 0."""
+    """The slot of each row's tenant; rows and feeds that name none lie in slot 0."""
     if "tenant_id" not in rows.columns:
         return pl.repeat(0, len(rows), dtype=pl.UInt8, eager=True)
     tenants = rows["tenant_id"]

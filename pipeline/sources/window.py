@@ -1,0 +1,66 @@
+"""The part of a CSV file that is in memory, and where in the file it is.
+
+Belongs here: bytes, their place, and whether they are text. Does not belong here: rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline.sources.csv_faults import not_text
+from pipeline.sources.slow_rows import records, split_lines
+
+BOM = b"\xef\xbb\xbf"
+
+
+class Window:
+    """The part of a file that is in memory: unread bytes, and where in the file they begin."""
+
+    def __init__(self, path: Path, blocks: Iterator[bytes], size: int) -> None:
+        self.path = path
+        self.blocks = blocks
+        self.size = size
+        self.buffer = b""
+        self.ended = False
+        self.offset = 0
+        self.rows = -1  # the header is not a row
+        self.more(size)
+        if self.buffer.startswith(BOM):
+            self.drop(len(BOM))
+
+    def drop(self, count: int) -> None:
+        """Be done with the first bytes of the buffer."""
+        self.buffer = self.buffer[count:]
+        self.offset += count
+
+    def more(self, size: int) -> None:
+        """Read on until at least `size` bytes are there, or the file ends."""
+        parts = [self.buffer]
+        there = len(self.buffer)
+        while there < size and not self.ended:
+            part = next(self.blocks, b"")
+            self.ended = not part
+            there += len(part)
+            parts.append(part)
+        self.buffer = b"".join(parts)
+
+    def fill(self) -> bool:
+        """Read on to a whole block; false if there is nothing more in the file."""
+        self.more(self.size)
+        return bool(self.buffer)
+
+    def text(self, count: int) -> str:
+        """The first bytes of the buffer as text. Raises NotUtf8."""
+        block = self.buffer[:count]
+        at = block.find(b"\0")
+        try:
+            text = block[: at if at >= 0 else count].decode()
+            if at < 0:
+                return text
+        except UnicodeDecodeError as error:
+            at = error.start
+        lines = split_lines(block[:at].decode() + "?")
+        before = records(lines, 0)
+        row = self.rows + len(before.rows) + (before.used < len(lines))
+        raise not_text(self.path, block[at], self.offset + at + 1, row)
