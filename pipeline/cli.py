@@ -78,24 +78,29 @@ def main(ctx: click.Context) -> None:
     ctx.default_map = dict.fromkeys(main.commands, settings)
 
 
+def _option(name: str, **attributes: Any) -> Callable[[Command], Command]:
+    """An option of several commands, also set by `TENANTBILL_<NAME>` for all of them."""
+    envvar = f"TENANTBILL_{name.removeprefix('--').replace('-', '_').upper()}"
+    return click.option(name, envvar=envvar, show_envvar=True, **attributes)
+
+
 _period = click.argument("periods", metavar="PERIOD", type=PeriodsParameter())
-_store = click.option(
+_store = _option(
     "--store", type=click.Path(path_type=Path), default=DEFAULT_STORE, help="Where results lie."
 )
-_feeds = click.option(
+_feeds = _option(
     "--feeds", type=click.Path(path_type=Path), required=True, help="Where the exports lie."
 )
+_tenant = _option("--tenant", multiple=True, help="Only this tenant; may be given again.")
 
 
 def _work_options(command: Command) -> Command:
-    """The options of every command that does work."""
+    """Give a command the options of every command that does work."""
     for option in (
-        click.option("--tenant", multiple=True, help="Only this tenant; may be given again."),
-        click.option("--workers", type=click.IntRange(1), default=1, help="Processes to use."),
-        click.option(
-            "--wait", type=click.IntRange(0), default=0, help="Seconds to wait for the lock."
-        ),
-        click.option(
+        _tenant,
+        _option("--workers", type=click.IntRange(1), default=1, help="Processes to use."),
+        _option("--wait", type=click.IntRange(0), default=0, help="Seconds to wait for the lock."),
+        _option(
             "--log-format",
             type=click.Choice(["text", "json"]),
             default="text",
@@ -174,23 +179,22 @@ for _name, _does in (
 @click.argument("dataset")
 @_period
 @_store
-@click.option("--tenant", multiple=True, help="Only this tenant; may be given again.")
+@_tenant
 @click.option(
     "--format",
-    "shape",
     type=click.Choice(["table", "csv", "json", "parquet"]),
     default=None,
     show_default="table on a terminal, else csv",
     help="How to write it.",
 )
 def show(
-    dataset: str, periods: list[Period], store: Path, tenant: tuple[str, ...], shape: str | None
+    dataset: str, periods: list[Period], store: Path, tenant: tuple[str, ...], format: str | None
 ) -> None:
     """Show a published dataset of a month, or of a range of months."""
     from pipeline.show import datasets_of, write_rows  # noqa: PLC0415
 
     rows = datasets_of(store, dataset, periods, tenant)
-    write_rows(rows, shape or ("table" if sys.stdout.isatty() else "csv"))
+    write_rows(rows, format or ("table" if sys.stdout.isatty() else "csv"))
 
 
 @main.command(epilog=_examples("tenantbill status", "tenantbill status 2026-10"))

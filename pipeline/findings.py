@@ -58,6 +58,11 @@ def finding(
     return Finding(severity, code, rule, tenant_id, subject, message, remedy)
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things in words: `1 row`, `2 rows`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def to_frame(found: Iterable[Finding]) -> pl.DataFrame:
     """Findings as the dataset of that name."""
     return pl.DataFrame(list(found), schema=FINDINGS.dtypes, orient="row")

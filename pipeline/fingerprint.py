@@ -49,9 +49,16 @@ def code_version(*places: str) -> str:
 
 def reading_code() -> str:
     """The version of all code that decides what an export's rows are once landed."""
-    return code_version("schemas", "pipeline/sources", "pipeline/store/landing.py")
+    return code_version(
+        "schemas/columns.py", "schemas/feeds.py", "pipeline/sources", "pipeline/store/landing.py"
+    )
 
 
 def billing_code() -> str:
     """The version of all code that decides what anybody owes."""
-    return code_version("schemas", "pipeline")
+    return code_version(
+        "schemas/columns.py",
+        "schemas/feeds.py",
+        "schemas/datasets.py",
+        "pipeline",
+    )

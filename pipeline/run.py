@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -57,11 +57,16 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What came of a request: the stages that were done anew, and what is published now."""
+    """What came of a request: what is published now, and what that changed.
 
-    run: Run | None
-    redone: tuple[str, ...]
-    has_errors: bool = field(default=False)
+    `redone` stages were done anew; `dropped` ones are no longer published, since what they rest on
+    has changed and they were not asked for.
+    """
+
+    run: Run
+    redone: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+    has_errors: bool = False
 
 
 def execute(request: Request, executor: Executor, progress: Progress) -> Done:
@@ -72,7 +77,7 @@ def execute(request: Request, executor: Executor, progress: Progress) -> Done:
     inputs = _inputs(request, listing)
     asked = [stage.name for stage in request.stages]
     if latest and latest.inputs == inputs and all(name in latest.parts for name in asked):
-        return Done(latest, (), _has_errors(results, latest))
+        return Done(latest, has_errors=_has_errors(results, latest))
     terms = load_terms(landed, listing)
     parts = _parts(request, listing, terms, latest)
     current = {
@@ -90,11 +95,16 @@ def execute(request: Request, executor: Executor, progress: Progress) -> Done:
         current[stage.name] = parts[stage.name]
     in_order = {stage.name: current[stage.name] for stage in STAGES if stage.name in current}
     if latest and latest.parts == in_order and latest.inputs == inputs:
-        return Done(latest, (), _has_errors(results, latest))
+        return Done(latest, has_errors=_has_errors(results, latest))
     results.write(request.period, TABLES, written)
     run = _next_run(request, listing, latest, inputs, in_order)
     results.publish(run)
-    return Done(run, tuple(stage.name for stage in todo), _has_errors(results, run))
+    return Done(
+        run,
+        tuple(stage.name for stage in todo),
+        tuple(name for name in (latest.parts if latest else ()) if name not in in_order),
+        _has_errors(results, run),
+    )
 
 
 def load_terms(landed: LandedStore, listing: Listing) -> Terms:
@@ -257,7 +267,8 @@ def _conclude(
         **concluded.datasets,
         FINDINGS.name: to_frame(concluded.findings),
     }
-    if request.only_tenants is not None and latest and stage.name in latest.parts:
+    is_merged = request.only_tenants is not None and stage.is_by_tenant
+    if is_merged and latest and stage.name in latest.parts:
         frames = {
             name: pl.concat([frame, _of_others(name, stage, latest, request)])
             for name, frame in frames.items()

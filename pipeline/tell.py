@@ -85,7 +85,8 @@ class JsonTeller:
             period=str(period),
             command=command,
             redone=list(done.redone),
-            run_id=done.run.run_id if done.run else None,
+            dropped=list(done.dropped),
+            run_id=done.run.run_id,
             has_errors=done.has_errors,
         )
 
@@ -96,9 +97,9 @@ def _event(name: str, **values: object) -> None:
 
 
 def _last_word(period: Period, command: str, done: Done) -> str:
-    if not done.redone:
-        return f"{period}: nothing has changed since run {done.run.run_id if done.run else ''}"
-    stages = ", ".join(done.redone)
+    if not (done.redone or done.dropped):
+        return f"{period}: nothing has changed since run {done.run.run_id}"
+    did = f"{', '.join(done.redone) or command} done, published as run {done.run.run_id}"
+    stale = f"; out of date until run again: {', '.join(done.dropped)}" if done.dropped else ""
     note = "; see `tenantbill show findings`" if done.has_errors else ""
-    run_id = done.run.run_id if done.run else ""
-    return f"{period}: {stages} done, published as run {run_id}{note}"
+    return f"{period}: {did}{stale}{note}"

@@ -19,7 +19,7 @@ LICENSED_METERS = {"premium": "premium_agent", "standard": "standard_agent"}
 """R3.2: the meter that an agent session counts as, by licence; the first that a user has."""
 
 NAMED = "named"
-ASSIGNED = "assigned_user"
+ASSIGNED = "assigned"
 ROUTED = "routed_to_primary"
 UNASSIGNED = "unassigned_to_primary"
 UNKNOWN = "unknown_to_primary"

@@ -1,7 +1,7 @@
 """A bucket of tenants, from its landed rows to what it came to: the unit of memory and of work.
 
 Belongs here: choosing buckets, and running validate, split and meter over one, in memory. Does not
-belong here: those stages themselves, and putting buckets together (`stages.plan`).
+belong here: those stages themselves, and putting buckets together (`stages.conclude`).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import polars as pl
 
+from pipeline.errors import InputMissing
 from pipeline.period import Period
 from pipeline.stages.book import Book
 from pipeline.stages.meter import meter
@@ -140,7 +141,11 @@ def _pieces(landed: LandedStore, listing: Listing) -> Iterator[Piece]:
     for landing_id, readings in ranks.items():
         landing = landed.landing(landing_id)
         if landing is None:
-            raise AssertionError(f"landing {landing_id} is listed but not in the store")
+            raise InputMissing(
+                "an export that counts is no longer in the store",
+                where=landing_id,
+                remedy="run `tenantbill ingest PERIOD --feeds DIR`: it takes in what is missing",
+            )
         for reading in readings:
             for chunk in landing.chunks:
                 yield Piece(landing_id, chunk, tuple(sorted(reading.items())))

@@ -40,7 +40,11 @@ def ingest(feeds: Path, store: Path, executor: Executor, arrived_at: str) -> tup
     landed = LandedStore(store)
     before = landed.listing()
     known = (
-        {one.sha256: one for one in before.exports if one.reader == reading_code()}
+        {
+            one.sha256: one
+            for one in before.exports
+            if one.reader == reading_code() and landed.has(one.landing)
+        }
         if before
         else {}
     )

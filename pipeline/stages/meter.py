@@ -13,15 +13,15 @@ from decimal import Decimal
 import numpy as np
 import polars as pl
 
-from pipeline.findings import Finding, finding
+from pipeline.findings import Finding, counted, finding
 from pipeline.measures.distinct import different_users, users_by_stretch
 from pipeline.measures.peak import Sessions, peaks, without_overlap
 from pipeline.measures.timeline import Ints
 from pipeline.period import Days, moment
 from pipeline.rules.entitlement import allowance
 from pipeline.stages.book import DISTINCT, MEASURES, PEAK, SUM, Book
+from pipeline.stages.lookup import OPEN
 from pipeline.stages.split import meter_names, owner_names, tenant_names
-from pipeline.stages.validate import OPEN
 from schemas.columns import MONEY
 from schemas.datasets import OCCUPANCY
 
@@ -268,7 +268,7 @@ def meter_findings(open_sessions: pl.DataFrame) -> list[Finding]:
     """R4.1 `open_sessions`, one a tenant."""
     found = []
     for tenant, rows in open_sessions.sort("tenant_id").iter_rows():
-        message = f"{rows} sessions have no end yet; they count until the end of the period."
+        message = f"{counted(rows, 'session')} without an end, open until the end of the period."
         remedy = "Export them again once they have ended; the later row replaces the open one."
         found.append(finding("open_sessions", tenant, message, remedy))
     return found

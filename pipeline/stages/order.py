@@ -16,16 +16,20 @@ from pipeline.stages import conclude
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A step of a run: its command, what it publishes, and the stages whose results it needs."""
+    """A step of a run: its command, what it publishes, and the stages whose results it needs.
+
+    What a stage that is not `is_by_tenant` finds is about exports, not about tenants.
+    """
 
     name: str
     conclude: Callable[[conclude.Evidence], conclude.Conclusion]
     datasets: tuple[str, ...]
     needs: tuple[str, ...] = ()
+    is_by_tenant: bool = True
 
 
 STAGES = (
-    Stage("ingest", conclude.conclude_ingest, ()),
+    Stage("ingest", conclude.conclude_ingest, (), is_by_tenant=False),
     Stage("validate", conclude.conclude_validate, ("quarantine", "superseded"), ("ingest",)),
     Stage("split", conclude.conclude_split, ("unbilled",), ("validate",)),
     Stage("meter", conclude.conclude_meter, ("usage_split", "occupancy"), ("split",)),

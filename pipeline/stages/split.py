@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from pipeline.findings import Finding, finding
+from pipeline.findings import Finding, counted, finding
 from pipeline.rules import split as rule
 from pipeline.rules.split import NOBODY, REASONS
 from pipeline.stages.book import Book
@@ -126,18 +126,17 @@ def _tally(owned: pl.DataFrame, unowned: pl.DataFrame, book: Book) -> pl.DataFra
 
 _TOLD = {
     rule.UNASSIGNED: (
-        "{rows} usage rows name no subscription and have no assigned user; they went to the "
-        "primary of their day.",
+        "{rows} with no subscription and no assigned user, given to the primary of the day.",
         "Export subscription_id with the usage, or assign its users.",
     ),
     rule.UNKNOWN: (
-        "{rows} usage rows belong to subscriptions that the tenant does not have{named}; they went "
-        "to the primary of their day.",
+        "{rows} of subscriptions that the tenant does not have{named}, given to the primary of "
+        "the day.",
         "Correct the id, or add the subscription to subscriptions.",
     ),
     rule.INACTIVE: (
-        "{rows} usage rows belong to subscriptions that were not active on their day{named}; they "
-        "went to the primary of that day.",
+        "{rows} of subscriptions that were not active on the day{named}, given to the primary of "
+        "the day.",
         "Check the subscription's dates, and who still uses it.",
     ),
 }
@@ -155,7 +154,11 @@ def split_findings(shares: pl.DataFrame, unbilled: pl.DataFrame) -> list[Finding
     ):
         message, remedy = _TOLD[reason]
         names = f" ({', '.join(named[:5])}{', …' if len(named) > 5 else ''})" if named else ""
-        found.append(finding(reason, tenant, message.format(rows=rows, named=names), remedy))
+        found.append(
+            finding(
+                reason, tenant, message.format(rows=counted(rows, "usage row"), named=names), remedy
+            )
+        )
     nobody = unbilled.filter(pl.col("reason") == "no_active_subscription")
     for tenant, rows, first, last in (
         nobody.group_by("tenant_id")
@@ -168,7 +171,7 @@ def split_findings(shares: pl.DataFrame, unbilled: pl.DataFrame) -> list[Finding
         .iter_rows()
     ):
         message = (
-            f"{rows} usage rows fall on days without any active subscription "
+            f"{counted(rows, 'usage row')} on days without any active subscription "
             f"({first:%Y-%m-%d} to {last:%Y-%m-%d}); nobody can pay for them yet."
         )
         remedy = "Correct the subscriptions' dates; `tenantbill show unbilled` lists the rows."

@@ -297,11 +297,16 @@ def _rate_rules(frames: Frames) -> list[tuple[str, pl.Expr, str]]:
     first = pl.col("start_date").fill_null(pl.date(1, 1, 1))
     last = pl.col("end_date").fill_null(pl.date(9999, 12, 31))
 
-    def overlapping(over: list[str]) -> pl.Expr:
-        """Rows whose days overlap those of another row of the same key."""
-        before = last.cum_max().shift(1).over(over, order_by=first)
-        after = first.shift(-1).over(over, order_by=first)
-        return (first <= before).fill_null(False) | (last >= after).fill_null(False)
+    def overlapping(over: list[str], others: pl.Expr) -> pl.Expr:
+        """Rows whose days overlap those of such other rows of the same key."""
+        ends = pl.when(others).then(last).cum_max().shift(1).forward_fill()
+        begins = pl.when(others).then(first).shift(-1).backward_fill()
+        reached = first <= ends.over(over, order_by=first)
+        reaching = last >= begins.over(over, order_by=first)
+        return reached.fill_null(False) | reaching.fill_null(False)
+
+    def of_model(model: str) -> pl.Expr:
+        return (pl.col("model") == model).fill_null(False)
 
     return [
         _subscription_known(frames, own),
@@ -312,12 +317,15 @@ def _rate_rules(frames: Frames) -> list[tuple[str, pl.Expr, str]]:
         ),
         (
             "repeated_price",
-            overlapping([*price, "tier_from"]),
+            overlapping([*price, "tier_from"], pl.lit(True)),
             "end one price before the next begins; is an old export still in the folder?",
         ),
         (
             "mixed_models",
-            overlapping(price) & (pl.col("model").n_unique().over(price) > 1),
+            pl.any_horizontal(
+                ~of_model(model) & overlapping(price, of_model(model))
+                for model in feeds.RATES["model"].choices
+            ),
             "all tiers of a price have one model",
         ),
     ]

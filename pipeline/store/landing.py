@@ -89,6 +89,10 @@ class LandedStore:
         self._scratch = store / "scratch"
         self._listings = store / "listings"
 
+    def has(self, landing_id: str) -> bool:
+        """Whether a landing is there."""
+        return (self._folder(landing_id) / "manifest.json").exists()
+
     def landing(self, landing_id: str) -> Landing | None:
         """A landing, if it is there."""
         manifest = self._folder(landing_id) / "manifest.json"

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from pipeline.errors import BillingError
 
@@ -22,12 +23,17 @@ class StoreLocked(BillingError):
     """Another run is writing to the store."""
 
 
+class StoreUnusable(BillingError):
+    """The store cannot be written to: it is no directory, or the system does not let us."""
+
+
 @contextmanager
 def store_lock(store: Path, wait_seconds: float) -> Iterator[None]:
-    """Hold the store while the block runs. Raises `StoreLocked` if it stays taken for too long."""
-    store.mkdir(parents=True, exist_ok=True)
-    path = store / ".lock"
-    with path.open("a+", encoding="utf-8") as file:
+    """Hold the store while the block runs.
+
+    Raises `StoreLocked` if it stays taken for too long, `StoreUnusable` if it is no place to write.
+    """
+    with _opened(store) as file:
         deadline = time.monotonic() + wait_seconds
         while not _taken(file.fileno()):
             if time.monotonic() >= deadline:
@@ -43,6 +49,18 @@ def store_lock(store: Path, wait_seconds: float) -> Iterator[None]:
         file.write(f"process {os.getpid()} on {socket.gethostname()}")
         file.flush()
         yield
+
+
+def _opened(store: Path) -> TextIO:
+    try:
+        store.mkdir(parents=True, exist_ok=True)
+        return (store / ".lock").open("a+", encoding="utf-8")
+    except OSError as error:
+        raise StoreUnusable(
+            f"it cannot be written to: {error.strerror or type(error).__name__}",
+            where=store,
+            remedy="name a directory to write to with --store",
+        ) from error
 
 
 def _taken(descriptor: int) -> bool:
