@@ -18,7 +18,7 @@ from pipeline.errors import BillingError
 from pipeline.period import Period
 from pipeline.settings import read_settings
 
-DONE, FAILED, DONE_WITH_ERRORS = 0, 1, 3
+DONE, DONE_WITH_ERRORS = 0, 3
 
 DEFAULT_STORE = "tenantbill-store"
 
@@ -47,8 +47,6 @@ class Commands(click.Group):
         except BillingError as error:
             click.echo(f"error: {error}", err=True)
             ctx.exit(error.exit_code)
-        except BrokenPipeError:
-            ctx.exit(FAILED)
 
 
 def _examples(*lines: str) -> str:
@@ -221,14 +219,15 @@ def _execute(
 ) -> None:
     """Run a command's stages for each period in order, and leave with its exit code."""
     from pipeline.executor import embedded  # noqa: PLC0415
-    from pipeline.run import Request, execute  # noqa: PLC0415
+    from pipeline.plan import Request  # noqa: PLC0415
+    from pipeline.run import execute  # noqa: PLC0415
     from pipeline.stages.order import STAGES  # noqa: PLC0415
     from pipeline.store.lock import store_lock  # noqa: PLC0415
     from pipeline.tell import teller  # noqa: PLC0415
 
     stages = tuple(stage for stage in STAGES if command in ("run", stage.name))
     has_errors = False
-    with store_lock(store, wait), embedded(workers) as executor, teller(log_format) as tell:
+    with teller(log_format) as tell, store_lock(store, wait), embedded(workers) as executor:
         for period in periods:
             request = Request(
                 period,

@@ -9,50 +9,30 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, as_completed
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
+from datetime import UTC
 
 import polars as pl
 
 from pipeline.errors import InputMissing
 from pipeline.findings import ERROR, to_frame
 from pipeline.fingerprint import billing_code, fingerprint
-from pipeline.period import Period
-from pipeline.stages.bucket import LEVELS, Bucket, BucketTask, buckets, run_bucket
+from pipeline.plan import Request, inputs_of, parts_of, tasks_of
+from pipeline.stages.bucket import LEVELS, buckets, run_bucket
 from pipeline.stages.conclude import Conclusion, Evidence
 from pipeline.stages.controls import tied
 from pipeline.stages.ingest import ingest
 from pipeline.stages.order import STAGES, Stage
 from pipeline.stages.terms import Terms, build_terms
-from pipeline.store.landing import LandedStore, Listing, slot_of
+from pipeline.store.landing import LandedStore, Listing
 from pipeline.store.results import ResultStore, Run
 from pipeline.store.work import WorkStore
 from schemas.datasets import CONTROLS, DATASETS, FINDINGS
-from schemas.feeds import TERMS, USAGE
+from schemas.feeds import TERMS
 
 TABLES = {table.name: table for table in DATASETS}
 
 Progress = Callable[[str, int, int], None]
 """Told what is being done, and how much of how much is done."""
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What a command asks for: some stages, in order, of one period."""
-
-    period: Period
-    stages: tuple[Stage, ...]
-    store: Path
-    feeds: Path | None
-    command: str
-    now: datetime
-    only_tenants: frozenset[str] | None = None
-    access_day: int | None = None
-
-    @property
-    def day(self) -> int:
-        """The day that access is as of: the period's last unless another is asked for (R9)."""
-        return self.access_day or self.period.last_day
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +52,15 @@ class Done:
 def execute(request: Request, executor: Executor, progress: Progress) -> Done:
     """Bring the asked stages up to date and publish them together; the caller holds the lock."""
     landed, results = LandedStore(request.store), ResultStore(request.store)
+    WorkStore(request.store).clear_scratch()
     listing = _listing(request, landed, executor, progress)
     latest = results.latest(request.period)
-    inputs = _inputs(request, listing)
+    inputs = inputs_of(request, listing)
     asked = [stage.name for stage in request.stages]
     if latest and latest.inputs == inputs and all(name in latest.parts for name in asked):
         return Done(latest, has_errors=_has_errors(results, latest))
     terms = load_terms(landed, listing)
-    parts = _parts(request, listing, terms, latest)
+    parts = parts_of(request, listing, terms, latest)
     current = {
         name: part for name, part in (latest.parts if latest else {}).items() if parts[name] == part
     }
@@ -140,40 +121,6 @@ def _listing(
     return listing
 
 
-def _inputs(request: Request, listing: Listing) -> str:
-    """The name of everything that a request's results depend on."""
-    exports = [(one.feed, one.name, one.sha256, one.landing) for one in listing.exports]
-    only = sorted(request.only_tenants) if request.only_tenants is not None else None
-    return fingerprint(billing_code(), str(request.period), exports, only, request.day)
-
-
-def _parts(request: Request, listing: Listing, terms: Terms, latest: Run | None) -> dict[str, str]:
-    """The name of what each stage would publish, from what that depends on and nothing else."""
-    only = None
-    if request.only_tenants is not None:
-        only = (sorted(request.only_tenants), latest.parts if latest else {})
-    base = (billing_code(), str(request.period), only)
-    exports = [(one.feed, one.name, one.sha256, one.landing) for one in listing.exports]
-    usage = [one for one in exports if one[0] == USAGE.name]
-    usage_terms = terms.for_usage(terms.tenants)
-    findings = (terms.findings, terms.quarantine.rows())
-    parts = {
-        "ingest": fingerprint(
-            base, "ingest", [(one.name, one.unknown_columns) for one in listing.exports], usage
-        ),
-        "validate": fingerprint(base, "validate", usage, usage_terms, findings),
-        "access": fingerprint(base, "access", terms.tenants, sorted(terms.blocked), request.day),
-    }
-    for name, needs, more in (
-        ("split", "validate", ()),
-        ("meter", "split", ()),
-        ("rate", "meter", terms.rates),
-        ("invoice", "rate", ()),
-    ):
-        parts[name] = fingerprint(base, name, parts[needs], more)
-    return parts
-
-
 def _check_input(request: Request, current: Mapping[str, str]) -> None:
     """Raise `InputMissing` where a stage stands on one that is neither current nor asked for."""
     have = {"ingest", *current}
@@ -205,7 +152,7 @@ def _evidence(
     outcomes: list[str] = []
     plan = buckets(landed, listing)
     if levels:
-        tasks = _tasks(request, plan, terms, levels[-1])
+        tasks = tasks_of(request, plan, terms, levels[-1])
         futures = [executor.submit(run_bucket, task) for task in tasks]
         for done, _ in enumerate(as_completed(futures), start=1):
             progress("usage", done, len(futures))
@@ -232,25 +179,6 @@ def _evidence(
         gathered,
         published,
     )
-
-
-def _tasks(request: Request, plan: list[Bucket], terms: Terms, level: str) -> list[BucketTask]:
-    names = tuple(
-        sorted({one.id for tenant in terms.tenants.values() for one in tenant.subscriptions})
-    )
-    slots = {name: slot_of(name) for name in terms.tenants}
-    tasks = []
-    for bucket in plan:
-        own = terms.for_usage([name for name, slot in slots.items() if slot in bucket.slots])
-        only = request.only_tenants
-        made_of = (bucket, own, request.period, names, level, sorted(only) if only else None)
-        name = fingerprint(billing_code(), made_of)
-        tasks.append(
-            BucketTask(
-                name, request.store, bucket, own, request.period, names, level, request.only_tenants
-            )
-        )
-    return tasks
 
 
 def _conclude(

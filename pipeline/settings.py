@@ -44,13 +44,20 @@ def read_settings(path: Path = FILE) -> dict[str, Any]:
                 where=path,
                 remedy=f"did you mean {close[0]!r}?" if close else f"known are {', '.join(KEYS)}",
             )
-        if not isinstance(value, KEYS[key]) or isinstance(value, bool):
+        if not _is_of(KEYS[key], value):
             raise UsageError(
                 f"{key} is {value!r}",
                 where=path,
                 remedy=f"write it as {_EXAMPLES[KEYS[key]]}",
             )
     return settings
+
+
+def _is_of(kind: type, value: object) -> bool:
+    """Whether a value is of the kind, and no truth value, which Python takes for a number."""
+    if isinstance(value, list):
+        return kind is list and all(isinstance(one, str) for one in value)
+    return isinstance(value, kind) and not isinstance(value, bool)
 
 
 _EXAMPLES = {str: 'text, such as "feeds"', list: 'a list, such as ["acme"]', int: "a whole number"}

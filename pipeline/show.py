@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
+from io import BytesIO
 from pathlib import Path
 
 import polars as pl
@@ -66,16 +67,19 @@ def status_of(store: Path, periods: Sequence[Period] | None) -> pl.DataFrame:
 
 def write_rows(rows: pl.DataFrame, shape: str) -> None:
     """Write rows to stdout as a table, CSV, JSON or Parquet."""
+    # Through memory, since the engine has its own words for a reader that went away.
+    written = BytesIO()
     match shape:
         case "table":
             _write_table(rows)
         case "csv":
-            _texts(rows).write_csv(sys.stdout.buffer)
+            _texts(rows).write_csv(written)
         case "json":
-            sys.stdout.write(_texts(rows).write_json())
-            sys.stdout.write("\n")
+            written.write(f"{_texts(rows).write_json()}\n".encode())
         case "parquet":
-            rows.write_parquet(sys.stdout.buffer)
+            rows.write_parquet(written)
+    sys.stdout.buffer.write(written.getvalue())
+    sys.stdout.flush()
 
 
 def _rows(results: ResultStore, table: Table, period: Period) -> pl.DataFrame:

@@ -14,6 +14,7 @@ from typing import Protocol
 
 import click
 
+from pipeline.errors import BillingError
 from pipeline.period import Period
 from pipeline.run import Done
 
@@ -30,9 +31,22 @@ class Teller(Protocol):
 
 @contextmanager
 def teller(log_format: str) -> Iterator[Teller]:
-    """Tell on a terminal how work goes on; else nothing, or one JSON event a line."""
+    """Tell on a terminal how work goes on; else nothing, or one JSON event a line.
+
+    An error ends the program here where it is told as an event; else whoever runs it tells.
+    """
     if log_format == "json":
-        yield JsonTeller()
+        try:
+            yield JsonTeller()
+        except BillingError as error:
+            _event(
+                "failed",
+                error=error.name,
+                what=error.what,
+                where=error.where,
+                remedy=error.remedy,
+            )
+            sys.exit(error.exit_code)
     elif sys.stderr.isatty():
         with TerminalTeller() as terminal:
             yield terminal

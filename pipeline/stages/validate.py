@@ -123,7 +123,7 @@ def _touches(rows: pl.DataFrame, book: Book) -> Flags:
 
 
 def _replaced(rows: pl.DataFrame, is_broken: Flags) -> pl.DataFrame:
-    """R11.1: the sound rows whose event comes again later, the row that counts, and if it is the same.
+    """R11.1: sound rows whose event comes again later, the row that counts, and if it is the same.
 
     Candidates are found by a hash of the event; what decides is the real (tenant, event_id). `at`
     is the position of the row that is replaced.

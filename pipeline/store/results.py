@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import polars as pl
 from deltalake import CommitProperties, DeltaTable
@@ -46,6 +47,14 @@ _RUNS = pl.Schema(
 )
 
 
+_UNUSABLE = frozenset("[]\\^|%")
+"""Characters that the Delta library takes for parts of a URL."""
+
+
+class StoreNameUnusable(BillingError):
+    """The store cannot lie in a folder of that name."""
+
+
 class PublishedMeanwhile(BillingError):
     """Another run published the period while this one was at work."""
 
@@ -74,18 +83,21 @@ class ResultStore:
     """The published results of a store."""
 
     def __init__(self, store: Path) -> None:
+        unusable = sorted(_UNUSABLE.intersection(str(store.absolute())))
+        if unusable:
+            raise StoreNameUnusable(
+                f"the path of the store has {' '.join(unusable)} in it, which Delta cannot handle",
+                where=store,
+                remedy="choose another folder with --store",
+            )
         self._root = store / "results"
 
     def runs(self, period: Period | None = None) -> list[Run]:
         """Every run that was published, in order; of one period, or of all."""
-        path = self._root / "runs"
-        if not DeltaTable.is_deltatable(str(path)):
-            return []
-        rows = pl.scan_delta(str(path))
-        if period:
-            rows = rows.filter(pl.col("billing_period") == str(period))
-        ordered = rows.collect().sort("billing_period", "sequence")
-        return [_run(row) for row in ordered.iter_rows(named=True)]
+        rows = self._files("runs", _RUNS, pl.lit(True))
+        ordered = rows.sort("billing_period", "sequence")
+        runs = [_run(row) for row in ordered.iter_rows(named=True)]
+        return [run for run in runs if period in (None, run.period)]
 
     def latest(self, period: Period) -> Run | None:
         """The published state of a period, if there is one."""
@@ -93,11 +105,10 @@ class ResultStore:
 
     def read(self, table: Table, period: Period, parts: list[str]) -> pl.DataFrame:
         """The rows of a dataset under some parts, in order of the dataset's key."""
-        path = self._root / table.name
-        if not parts or not DeltaTable.is_deltatable(str(path)):
-            return table.empty()
-        wanted = (pl.col("billing_period") == str(period)) & pl.col("part").is_in(parts)
-        rows = pl.scan_delta(str(path)).filter(wanted).select(table.names).collect()
+        is_wanted = (pl.col("partition.billing_period") == str(period)) & pl.col(
+            "partition.part"
+        ).is_in(parts)
+        rows = self._files(table.name, table.dtypes, is_wanted)
         return rows.sort(table.key or table.names, nulls_last=True, maintain_order=True)
 
     def write(self, period: Period, tables: Mapping[str, Table], parts: Parts) -> None:
@@ -158,6 +169,20 @@ class ResultStore:
                 "commit_properties": CommitProperties(custom_metadata={"run_id": run.run_id}),
             },
         )
+
+    def _files(self, name: str, schema: pl.Schema, is_wanted: pl.Expr) -> pl.DataFrame:
+        """The rows of a Delta table's current files, of the partitions that are wanted.
+
+        The log names the files; reading them by their real paths works for any folder, while
+        polars' own `scan_delta` fails where its name has a space or an accent.
+        """
+        path = self._root / name
+        if not DeltaTable.is_deltatable(str(path)):
+            return pl.DataFrame(schema=schema)
+        log = pl.DataFrame(DeltaTable(str(path)).get_add_actions(flatten=True))
+        files = [path / unquote(file) for file in log.filter(is_wanted)["path"]]
+        rows = [pl.read_parquet(file, glob=False, columns=schema.names()) for file in files]
+        return pl.concat([pl.DataFrame(schema=schema), *rows])
 
     def _write(self, path: Path, rows: pl.DataFrame, predicate: str | None) -> None:
         options: dict[str, Any] = {

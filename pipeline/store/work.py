@@ -6,6 +6,7 @@ thrown away; the next run makes it anew.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -34,6 +35,10 @@ class WorkStore:
     def load(self, name: str, key: str) -> pl.DataFrame:
         """One frame of an outcome."""
         return pl.read_parquet(self._folder(name) / f"{key}.parquet", glob=False)
+
+    def clear_scratch(self) -> None:
+        """Remove what runs that were killed left half-written. The caller holds the lock."""
+        shutil.rmtree(self._scratch, ignore_errors=True)
 
     def _folder(self, name: str) -> Path:
         return self._root / name[:2] / name
