@@ -243,3 +243,7 @@ def _execute(
             tell.done(period, command, done)
             has_errors |= done.has_errors
     sys.exit(DONE_WITH_ERRORS if has_errors else DONE)
+
+
+if __name__ == "__main__":
+    main()

@@ -91,8 +91,7 @@ class Period:
     @property
     def days(self) -> Days:
         """The local days of the month."""
-        first = date(self.year, self.month, 1).toordinal()
-        return Days(first, first + monthrange(self.year, self.month)[1])
+        return _days_of(self.year, self.month)
 
     @property
     def last_day(self) -> int:
@@ -102,6 +101,12 @@ class Period:
     def bounds(self, zone: str) -> tuple[int, int]:
         """[first midnight, next month's first midnight) in the zone, as instants."""
         return midnight(self.days.first, zone), midnight(self.days.after, zone)
+
+
+@cache
+def _days_of(year: int, month: int) -> Days:
+    first = date(year, month, 1).toordinal()
+    return Days(first, first + monthrange(year, month)[1])
 
 
 @cache

@@ -50,7 +50,7 @@ def run(folder: Path) -> Result:
 
 
 def assert_refused(result: Result, folder: Path, error: str, *where: str) -> None:
-    """The command failed in words: what, where, the error's name, a remedy; nothing is published."""
+    """The command failed in words: what, where, its name, a remedy; nothing is published."""
     assert result.exit_code == 1, result.output
     first, *remedy = result.stderr.splitlines()
     assert first.startswith("error: "), result.stderr

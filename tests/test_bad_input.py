@@ -106,7 +106,7 @@ ODD_IDS = {
     "quote": "O'Neill \"& sons\"", "comma": "a,b;c", "lines": "two\nlines",
     "up": "../../etc", "sql": "'; DROP TABLE invoices; --", "formula": "=cmd()|'/c calc'!A1",
     "unicode": "Zürich 東京 \U0001f4de e\u0301", "percent": "a%2Fb", "slash": "a/b", "star": "*",
-    "long": LONG, "blank": "  ", "null": "null", "braces": "{0} {row} %s", "right-to-left": "\u202eabc",
+    "long": LONG, "blank": "  ", "null": "null", "braces": "{0} {row} %s", "rtl": "\u202eabc",
     "markup": "[red]<b>x</b>[/red]", "sign": "-1", "glob": "[a]*?", "number": "007",
 }  # fmt: skip
 

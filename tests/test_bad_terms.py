@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.feeds import METERS, TERMS
+from schemas.feeds import TERMS
 from tests.good_feeds import (
     PERIOD,
     assert_refused,
@@ -19,7 +19,6 @@ from tests.good_feeds import (
     unreadable,
 )
 from tests.support import Row, bill, shown
-from tests.worlds import write_csv
 
 
 @dataclass(frozen=True)
@@ -36,6 +35,7 @@ def broken(feed: str, rules: str, *rows: Row) -> Case:
 
 
 ENDED, BACK = {"end_date": "2026-06-30", "status": "expired"}, {"start_date": "2026-06-30"}
+LATER = {"start_date": "2026-07-01"}
 TIERS = {"charge": "overage", "model": "graduated"}
 BLOCKING = [
     *(
@@ -81,7 +81,7 @@ BLOCKING = [
     broken("subscriptions", "term_months_not_positive", {"term_months": "0"}),
     broken("subscriptions", "term_months_missing", {"billing_frequency": "prepaid"}),
     broken("subscriptions", "overlapping_service", ENDED, BACK),
-    broken("subscriptions", "several_currencies", ENDED, {**BACK, "currency": "EUR"} | {"start_date": "2026-07-01"}),
+    broken("subscriptions", "several_currencies", ENDED, {**LATER, "currency": "EUR"}),
     broken("subscriptions", "currency_unknown", {"currency": "XAU"}),
     broken("entitlements", "quantity_negative", {"quantity": "-1"}),
     broken("entitlements", "subscription_unknown", {"subscription_id": "good-S"}),
@@ -158,6 +158,19 @@ def test_everybody_else_is_invoiced(blocked_terms: tuple[Path, dict[int, list[in
     invoices = shown("invoices", PERIOD, store)
     assert [(row["tenant_id"], row["total"]) for row in invoices] == [("good", "10")]
     assert_ties(store, len(BLOCKING) + 1)
+
+
+@pytest.mark.parametrize("feed", ["tenants", "subscriptions", "entitlements", "rates"])
+def test_usage_of_a_blocked_tenant_waits_unbilled(tmp_path: Path, feed: str) -> None:
+    feeds = good("good", "acme")
+    feeds["tenants"] = [feeds["tenants"][1]] if feed == "tenants" else []
+    wrong = {"tenants": {"time_zone": "odd"}, "subscriptions": {"offer": "odd"}}
+    feeds[feed][-1] |= wrong.get(feed, {"meter": "odd"})
+    bill(save(feeds, tmp_path / "feeds"), tmp_path / "store", PERIOD)
+    waiting = shown("unbilled", PERIOD, tmp_path / "store")
+    assert [(row["tenant_id"], row["reason"]) for row in waiting] == [("acme", "broken_terms")]
+    fates = assert_ties(tmp_path / "store", 2)
+    assert (fates["billed"], fates["unbilled"]) == (1, 1)
 
 
 def test_a_run_with_blocked_tenants_is_done_with_errors(tmp_path: Path) -> None:

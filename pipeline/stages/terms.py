@@ -1,7 +1,7 @@
 """From the exports of every feed but usage to the terms that tenants are billed by.
 
 Belongs here: rules across rows and feeds, what a broken row blocks, and building the values that
-the rules are written in. Does not belong here: reading files, and rules of a single row (`schemas`).
+the rules are written in. Does not belong here: reading files, and rules of one row (`schemas`).
 
 A broken row changes what everyone it names owes: those tenants are not invoiced, with a finding
 that says file, row and remedy; a broken row that names nobody stops the run (R11.2).
@@ -62,7 +62,7 @@ class UsageTerms:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What every tenant has agreed to. `blocked` tenants have a broken row: they are not invoiced."""
+    """What every tenant has agreed to. `blocked` ones have a broken row: not invoiced."""
 
     catalogue: Catalogue = field(default_factory=lambda: SHIPPED)
     tenants: Mapping[str, Tenant] = field(default_factory=dict)
@@ -115,7 +115,7 @@ def build_terms(frames: Frames) -> Terms:
     }
     return Terms(
         _catalogue(sound["meters"]),
-        _tenants(sound),
+        _tenants(sound, _known(frames)),
         tuple(_rates(sound["rates"])),
         frozenset(tenant for tenants in named.values() for tenant in tenants),
         tuple(_findings(broken, named)),
@@ -411,8 +411,14 @@ def _catalogue(meters: pl.DataFrame) -> Catalogue:
     }
 
 
-def _tenants(sound: Frames) -> dict[str, Tenant]:
-    """Every known tenant: those of `tenants` and of `subscriptions`."""
+def _known(frames: Frames) -> set[str]:
+    """The tenants that `tenants` or `subscriptions` name, be it in a broken row."""
+    rows = (frames[feed]["tenant_id"].drop_nulls() for feed in ("tenants", "subscriptions"))
+    return set(pl.concat(rows))
+
+
+def _tenants(sound: Frames, known: Collection[str]) -> dict[str, Tenant]:
+    """Every known tenant, with what its sound rows say of it."""
     stated = {row["tenant_id"]: row for row in sound["tenants"].iter_rows(named=True)}
     subscriptions = _by_tenant(
         sound["subscriptions"].sort("tenant_id", "subscription_id", "start_date")
@@ -425,7 +431,7 @@ def _tenants(sound: Frames) -> dict[str, Tenant]:
     assignments = _by_tenant(sound["users"].sort("user_id", "start_date", "subscription_id"))
     partners = _by_tenant(sound["partners"].sort("added_on", "partner_id"))
     tenants = {}
-    for name in sorted({*stated, *subscriptions}):
+    for name in sorted(known):
         row = stated.get(name, {})
         tenants[name] = Tenant(
             name,

@@ -11,12 +11,14 @@ for an empty cell.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
+from functools import cache
 
 import polars as pl
 
-from pipeline.period import Days, Period
+from pipeline.period import Days, Period, Value
 from pipeline.rules.terms import Assignment, Rate, Subscription, Tenant
 from pipeline.stages.terms import Terms, build_terms
 from schemas import feeds
@@ -39,7 +41,12 @@ def days(text: str) -> Days:
     return Days.between(*_ends(text))
 
 
-def said(stretches: list[tuple[Days, object]]) -> str:
+def october(date_of_month: int) -> int:
+    """A day of October 2026."""
+    return date(2026, 10, date_of_month).toordinal()
+
+
+def said(stretches: Iterable[tuple[Days, Value]]) -> str:
     """Stretches in words: `2026-10-01..2026-10-10 A, 2026-10-11..2026-10-31 B`."""
     return ", ".join(
         f"{date.fromordinal(piece.first)}..{date.fromordinal(piece.after - 1)} {value}"
@@ -52,6 +59,7 @@ def rows(table: str) -> list[list[str]]:
     return [line.split() for line in table.splitlines() if line.strip()]
 
 
+@cache
 def tenant(
     subscriptions: str,
     entitlements: str = "",
@@ -86,7 +94,8 @@ def terms_of(
             "users": _frame(feeds.USERS, map(_user, rows(users))),
             "partners": _frame(feeds.PARTNERS, map(_partner, rows(partners))),
             "tenants": _frame(
-                feeds.TENANTS, [{"tenant_id": "T", "time_zone": "UTC", "primary_override": override}]
+                feeds.TENANTS,
+                [{"tenant_id": "T", "time_zone": "UTC", "primary_override": override}],
             ),
             "meters": _frame(feeds.METERS, ()),
         }
@@ -129,9 +138,8 @@ def rates(table: str, meter: str = "ai_agent", charge: str = "overage") -> list[
     return found
 
 
-def _frame(table: Table, of: object) -> pl.DataFrame:
-    data = list(of) if not isinstance(of, list) else of  # type: ignore[call-overload]
-    frame = pl.DataFrame(data, schema=table.dtypes)
+def _frame(table: Table, of: Iterable[Row]) -> pl.DataFrame:
+    frame = pl.DataFrame(list(of), schema=table.dtypes)
     return frame.with_columns(
         file=pl.lit(f"{table.name}.csv"),
         row=pl.int_range(1, pl.len() + 1, dtype=pl.Int64),
