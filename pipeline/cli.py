@@ -6,6 +6,7 @@ store. Heavy imports wait until a command needs them, so that `--help` answers a
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -18,7 +19,7 @@ from pipeline.errors import BillingError
 from pipeline.period import Period
 from pipeline.settings import read_settings
 
-DONE, DONE_WITH_ERRORS = 0, 3
+DONE, FAILED, DONE_WITH_ERRORS = 0, 1, 3
 
 DEFAULT_STORE = "tenantbill-store"
 
@@ -47,6 +48,15 @@ class Commands(click.Group):
         except BillingError as error:
             click.echo(f"error: {error}", err=True)
             ctx.exit(error.exit_code)
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise
+            click.echo(
+                f"error: {error.filename or 'the system'}: {error.strerror or error} [SystemFailed]\n"
+                "  nothing was published; mend it (space? permission?) and run again",
+                err=True,
+            )
+            ctx.exit(FAILED)
 
 
 def _examples(*lines: str) -> str:
@@ -95,7 +105,6 @@ _tenant = _option("--tenant", multiple=True, help="Only this tenant; may be give
 def _work_options(command: Command) -> Command:
     """Give a command the options of every command that does work."""
     for option in (
-        _tenant,
         _option("--workers", type=click.IntRange(1), default=1, help="Processes to use."),
         _option("--wait", type=click.IntRange(0), default=0, help="Seconds to wait for the lock."),
         _option(
@@ -118,6 +127,7 @@ def _work_options(command: Command) -> Command:
 @_period
 @_feeds
 @_store
+@_tenant
 @_work_options
 def run(periods: list[Period], feeds: Path, store: Path, **options: Any) -> None:
     """Bill a month: every stage, in order."""
@@ -234,7 +244,7 @@ def _execute(
                 stages,
                 store,
                 feeds,
-                command,
+                " ".join([command, *(f"--tenant {name}" for name in tenant)]),
                 datetime.now(UTC),
                 frozenset(tenant) or None,
                 day.toordinal() if day else None,

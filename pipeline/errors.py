@@ -47,6 +47,14 @@ class UsageError(BillingError):
     exit_code = 2
 
 
+class WorkerLost(BillingError):
+    """A worker process ended before its task did."""
+
+
+class StoreDamaged(BillingError):
+    """A file of the store that should be there is gone, or cannot be read."""
+
+
 class FeedMissing(BillingError):
     """A feed that every run needs is not in the feeds directory."""
 

@@ -7,10 +7,16 @@ nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from multiprocessing import get_context
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import get_context, parent_process
+from threading import Thread
 from typing import ParamSpec, TypeVar
+
+from pipeline.errors import WorkerLost
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -29,9 +35,35 @@ class InProcess(Executor):
         return future
 
 
-def embedded(workers: int) -> Executor:
-    """An executor on this machine: in this process, or that many others."""
+@contextmanager
+def embedded(workers: int) -> Iterator[Executor]:
+    """An executor on this machine: in this process, or that many others.
+
+    Raises `WorkerLost` where one of them ends before its task.
+    """
     if workers == 1:
-        return InProcess()
+        yield InProcess()
+        return
     # A fresh interpreter each: the engines' threads do not survive a fork.
-    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    spawn = get_context("spawn")
+    try:
+        with ProcessPoolExecutor(workers, spawn, initializer=_leave_with_parent) as pool:
+            yield pool
+    except BrokenProcessPool as error:
+        raise WorkerLost(
+            "a worker process ended before its task; nothing was published",
+            remedy="run again: it goes on from what is done; with fewer --workers if memory is "
+            "short",
+        ) from error
+
+
+def _leave_with_parent() -> None:
+    """End this worker when the run that started it is gone, however it went."""
+
+    def watch() -> None:
+        parent = parent_process()
+        if parent:
+            parent.join()
+            os._exit(1)
+
+    Thread(target=watch, daemon=True).start()

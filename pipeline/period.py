@@ -24,7 +24,7 @@ FIRST_DAY = date.min.toordinal()
 LAST_DAY = date.max.toordinal()
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_PERIOD = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
+_PERIOD = re.compile(r"(?!0000)([0-9]{4})-(0[1-9]|1[0-2])")
 
 Value = TypeVar("Value")
 

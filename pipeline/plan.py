@@ -6,7 +6,7 @@ be done. Does not belong here: doing it (`run`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -57,13 +57,14 @@ def parts_of(
     exports = [(one.feed, one.name, one.sha256, one.landing) for one in listing.exports]
     usage = [one for one in exports if one[0] == USAGE.name]
     usage_terms = terms.for_usage(terms.tenants)
+    for_access = [replace(tenant, entitlements=()) for tenant in terms.tenants.values()]
     findings = (terms.findings, terms.quarantine.rows())
     parts = {
         "ingest": fingerprint(
             base, "ingest", [(one.name, one.unknown_columns) for one in listing.exports], usage
         ),
         "validate": fingerprint(base, "validate", usage, usage_terms, findings),
-        "access": fingerprint(base, "access", terms.tenants, sorted(terms.blocked), request.day),
+        "access": fingerprint(base, "access", for_access, sorted(terms.blocked), request.day),
     }
     for name, needs, more in (
         ("split", "validate", ()),
@@ -77,9 +78,7 @@ def parts_of(
 
 def tasks_of(request: Request, plan: list[Bucket], terms: Terms, level: str) -> list[BucketTask]:
     """The buckets as tasks, each with the terms of its own tenants and its name."""
-    names = tuple(
-        sorted({one.id for tenant in terms.tenants.values() for one in tenant.subscriptions})
-    )
+    names = terms.subscription_names
     slots = {name: slot_of(name) for name in terms.tenants}
     tasks = []
     for bucket in plan:

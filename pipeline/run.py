@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, as_completed
 from dataclasses import dataclass
 from datetime import UTC
+from difflib import get_close_matches
 
 import polars as pl
 
-from pipeline.errors import InputMissing
+from pipeline.errors import InputMissing, UsageError
 from pipeline.findings import ERROR, to_frame
 from pipeline.fingerprint import billing_code, fingerprint
 from pipeline.plan import Request, inputs_of, parts_of, tasks_of
@@ -60,6 +61,7 @@ def execute(request: Request, executor: Executor, progress: Progress) -> Done:
     if latest and latest.inputs == inputs and all(name in latest.parts for name in asked):
         return Done(latest, has_errors=_has_errors(results, latest))
     terms = load_terms(landed, listing)
+    _check_tenants(request, terms)
     parts = parts_of(request, listing, terms, latest)
     current = {
         name: part for name, part in (latest.parts if latest else {}).items() if parts[name] == part
@@ -119,6 +121,17 @@ def _listing(
             remedy=f"run `tenantbill ingest {request.period} --feeds DIR` first",
         )
     return listing
+
+
+def _check_tenants(request: Request, terms: Terms) -> None:
+    """Raise `UsageError` for an asked tenant that nobody knows."""
+    for name in sorted(request.only_tenants or ()):
+        if name not in terms.tenants:
+            close = get_close_matches(name, terms.tenants, n=1)
+            raise UsageError(
+                f"there is no tenant {name!r} in tenants or subscriptions",
+                remedy=f"did you mean {close[0]!r}?" if close else "see the exports for its id",
+            )
 
 
 def _check_input(request: Request, current: Mapping[str, str]) -> None:

@@ -115,6 +115,7 @@ def _standing(results: ResultStore, run: Run) -> dict[str, object]:
     return {
         "period": str(run.period),
         "run": run.run_id,
+        "command": run.command,
         "published_at": run.published_at,
         "exports": run.listing,
         "invoices": len(invoices),

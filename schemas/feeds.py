@@ -23,6 +23,9 @@ DEPLOYMENT = Column(
     default="cloud",
 )
 
+LONGEST_TERM_MONTHS = 1200
+"""A hundred years: whatever is longer was mistyped."""
+
 DAYS_IN_ORDER = Rule(
     "end_before_start",
     pl.col("end_date") < pl.col("start_date"),
@@ -129,6 +132,11 @@ SUBSCRIPTIONS = Table(
             "term_months_not_positive",
             pl.col("term_months") < 1,
             "term_months is a whole number of months, 1 or more",
+        ),
+        Rule(
+            "term_months_too_long",
+            pl.col("term_months") > LONGEST_TERM_MONTHS,
+            f"term_months is at most {LONGEST_TERM_MONTHS}",
         ),
         Rule(
             "term_months_missing",

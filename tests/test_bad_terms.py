@@ -79,6 +79,7 @@ BLOCKING = [
     ),
     broken("subscriptions", "end_date_missing", {"status": "cancelled"}),
     broken("subscriptions", "term_months_not_positive", {"term_months": "0"}),
+    broken("subscriptions", "term_months_too_long", {"term_months": "1201"}),
     broken("subscriptions", "term_months_missing", {"billing_frequency": "prepaid"}),
     broken("subscriptions", "overlapping_service", ENDED, BACK),
     broken("subscriptions", "several_currencies", ENDED, {**LATER, "currency": "EUR"}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -171,10 +172,10 @@ def test_before_its_midnight_it_is_still_the_day_before(day: int, zone: str) -> 
     assert midnight(day, zone) <= midnight(day + 1, zone)
 
 
-@given(st.datetimes(timezones=st.just(UTC)))
+@given(st.datetimes(max_value=datetime(9999, 12, 30), timezones=st.just(UTC)))
 def test_an_instant_is_exact_to_the_microsecond_and_back(when: datetime) -> None:
     assert moment(instant(when)) == when
-    assert instant(when + timedelta(microseconds=1)) if when.year < 9999 else True
+    assert instant(when + timedelta(microseconds=1)) == instant(when) + 1
 
 
 def test_instants_count_from_1970_in_any_zone() -> None:
@@ -235,7 +236,7 @@ def test_a_timeline_is_the_fewest_stretches_that_say_what_holds_each_day(
     pieces = timeline(boundaries, within, value_on)
     assert [value for days, value in pieces for _ in days] == [value_on(day) for day in within]
     assert [days.first for days, _ in pieces[1:]] == [days.after for days, _ in pieces[:-1]]
-    assert all(a != b for (_, a), (_, b) in zip(pieces, pieces[1:], strict=False))
+    assert all(a != b for (_, a), (_, b) in pairwise(pieces))
 
 
 def test_a_timeline_merges_what_a_boundary_does_not_change() -> None:

@@ -68,6 +68,9 @@ class Terms:
     tenants: Mapping[str, Tenant] = field(default_factory=dict)
     rates: tuple[Rate, ...] = ()
     blocked: frozenset[str] = frozenset()
+    subscription_names: tuple[str, ...] = ()
+    """Every subscription id of every tenant: what is not in it belongs to nobody (R3.4)."""
+
     findings: tuple[Finding, ...] = ()
     quarantine: pl.DataFrame = field(default_factory=QUARANTINE.empty)
 
@@ -113,11 +116,13 @@ def build_terms(frames: Frames) -> Terms:
         )
         for table in feeds.TERMS
     }
+    tenants = _tenants(sound, _known(frames))
     return Terms(
         _catalogue(sound["meters"]),
-        _tenants(sound, _known(frames)),
+        tenants,
         tuple(_rates(sound["rates"])),
         frozenset(tenant for tenants in named.values() for tenant in tenants),
+        tuple(sorted({one.id for tenant in tenants.values() for one in tenant.subscriptions})),
         tuple(_findings(broken, named)),
         _quarantine(broken, named),
     )

@@ -14,9 +14,11 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
+from pipeline.errors import StoreDamaged
 from pipeline.store.files import appearing, read_json, write_json
 from schemas.columns import Table
 
@@ -165,7 +167,7 @@ class LandedStore:
                     "stat": tuple(export["stat"]),
                 }
             )
-            for export in read_json(newest)
+            for export in _read(newest)
         )
         return Listing(int(newest.stem), exports)
 
@@ -179,6 +181,19 @@ class LandedStore:
 
     def _folder(self, landing_id: str) -> Path:
         return self._root / landing_id[:2] / landing_id
+
+
+def _read(listing: Path) -> list[dict[str, Any]]:
+    """The exports of a listing. Raises `StoreDamaged` where it cannot be read."""
+    try:
+        exports: list[dict[str, Any]] = read_json(listing)
+    except ValueError as error:
+        raise StoreDamaged(
+            f"this listing of exports is not whole: {error}",
+            where=listing,
+            remedy="remove the file and run `tenantbill ingest PERIOD --feeds DIR` again",
+        ) from error
+    return exports
 
 
 def _numbered(exports: Sequence[Iterable[pl.DataFrame]], rows: list[int]) -> Iterator[pl.DataFrame]:

@@ -21,7 +21,7 @@ from urllib.parse import unquote
 import polars as pl
 from deltalake import CommitProperties, DeltaTable
 
-from pipeline.errors import BillingError
+from pipeline.errors import BillingError, StoreDamaged
 from pipeline.period import Period
 from schemas.columns import INSTANT, Table
 
@@ -181,6 +181,13 @@ class ResultStore:
             return pl.DataFrame(schema=schema)
         log = pl.DataFrame(DeltaTable(str(path)).get_add_actions(flatten=True))
         files = [path / unquote(file) for file in log.filter(is_wanted)["path"]]
+        missing = next((file for file in files if not file.exists()), None)
+        if missing:
+            raise StoreDamaged(
+                "a published file is gone",
+                where=missing,
+                remedy="restore it from a backup, or bill into a new --store from the exports",
+            )
         rows = [pl.read_parquet(file, glob=False, columns=schema.names()) for file in files]
         return pl.concat([pl.DataFrame(schema=schema), *rows])
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -161,7 +163,7 @@ def test_a_user_is_never_in_two_places(of: list[Row]) -> None:
     assert left == _slow_without_overlap(ordered)
     for user in range(GROUPS):
         kept = [one for one, row in zip(left, ordered, strict=True) if one and row[0] == user]
-        assert all(before[1] <= after[0] for before, after in zip(kept, kept[1:], strict=False))
+        assert all(before[1] <= after[0] for before, after in pairwise(kept))
 
 
 @pytest.mark.parametrize(
