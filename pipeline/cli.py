@@ -52,7 +52,8 @@ class Commands(click.Group):
             if error.errno == errno.EPIPE:
                 raise
             click.echo(
-                f"error: {error.filename or 'the system'}: {error.strerror or error} [SystemFailed]\n"
+                f"error: {error.filename or 'the system'}: {error.strerror or error} "
+                "[SystemFailed]\n"
                 "  nothing was published; mend it (space? permission?) and run again",
                 err=True,
             )

@@ -103,7 +103,8 @@ def test_replace_strict_takes_a_default_and_raises_without_one() -> None:
     with pytest.raises(pl.exceptions.InvalidOperationError, match="incomplete mapping"):
         codes.replace_strict([0], ["a"], return_dtype=pl.String)
     slots = pl.Series(["x", None]).replace_strict(["x"], [7], default=0, return_dtype=pl.UInt8)
-    assert (slots.to_list(), slots.dtype) == ([7, 0], pl.UInt8)
+    assert slots.to_list() == [7, 0]
+    assert slots.dtype == pl.UInt8
 
 
 def test_a_left_join_keeps_the_order_of_the_left_if_told() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.cli import main
 from pipeline.findings import CODES
-from pipeline.stages.terms import _across_rows
+from pipeline.stages.terms_rules import rules_across
 from schemas import dictionary
 from schemas.columns import Table
 from schemas.datasets import DATASETS
@@ -58,7 +58,7 @@ def test_stale_data_dictionary_is_told(
 @pytest.mark.parametrize("table", TERMS, ids=lambda table: table.name)
 def test_rules_across_rows_are_told_as_they_are_judged(table: Table) -> None:
     frames = empty_terms()
-    judged = [name for name, _, _ in _across_rows(table, frames[table.name], frames)]
+    judged = [rule.name for rule in rules_across(table, frames[table.name], frames)]
     assert sorted(judged) == sorted(dictionary.ACROSS_ROWS.get(table.name, {}))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -22,7 +24,7 @@ rows = st.lists(
 edges = st.lists(st.sets(st.integers(1, 11), max_size=4), min_size=GROUPS, max_size=GROUPS)
 
 
-def _columns(of: list[tuple[int, ...]], width: int) -> list[Ints]:
+def _columns(of: Sequence[tuple[int, ...]], width: int) -> list[Ints]:
     return [np.array([row[column] for row in of], np.int64) for column in range(width)]
 
 
@@ -96,8 +98,9 @@ def test_no_rows_are_no_users_in_groups_and_stretches_that_are_still_told() -> N
     assert different_users(nothing, nothing, 2).tolist() == [0, 0]
     assert different_users(nothing, nothing, 0).tolist() == []
     group, since = np.array([0, 0, 1]), np.array([0, 5, 0])
-    assert users_by_stretch(*[nothing] * 4, group, since).tolist() == [0, 0, 0]
-    assert users_by_stretch(*[nothing] * 6).tolist() == []
+    no_rows = (nothing, nothing, nothing, nothing)
+    assert users_by_stretch(*no_rows, group, since).tolist() == [0, 0, 0]
+    assert users_by_stretch(*no_rows, nothing, nothing).tolist() == []
 
 
 def test_codes_may_be_as_large_as_they_are_said_to_be() -> None:

@@ -84,13 +84,14 @@ def terms_of(
     users: str = "",
     partners: str = "",
     override: str | None = None,
+    prices: Iterable[Rate] = (),
 ) -> Terms:
     """What the feeds of these texts come to."""
     return build_terms(
         {
             "subscriptions": _frame(feeds.SUBSCRIPTIONS, map(_subscription, rows(subscriptions))),
             "entitlements": _frame(feeds.ENTITLEMENTS, map(_entitlement, rows(entitlements))),
-            "rates": _frame(feeds.RATES, ()),
+            "rates": _frame(feeds.RATES, map(_rate, prices)),
             "users": _frame(feeds.USERS, map(_user, rows(users))),
             "partners": _frame(feeds.PARTNERS, map(_partner, rows(partners))),
             "tenants": _frame(
@@ -188,6 +189,20 @@ def _entitlement(words: list[str]) -> Row:
         "start_date": start,
         "end_date": end,
         "deployment": deployment[0] if deployment else "cloud",
+    }
+
+
+def _rate(price: Rate) -> Row:
+    """A price that holds on all days."""
+    return {
+        "subscription_id": price.subscription_id or "*",
+        "tenant_id": price.tenant_id,
+        "meter": price.meter,
+        "charge": price.charge,
+        "unit_price": price.unit_price,
+        "currency": price.currency,
+        "model": price.model,
+        "tier_from": price.tier_from,
     }
 
 

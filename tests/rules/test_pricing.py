@@ -11,7 +11,7 @@ import pytest
 from pipeline.period import Days, Period
 from pipeline.rules.pricing import RateCard, Slice, commitments, cycle_begin, slices
 from pipeline.rules.terms import Entitlement, Tenant
-from tests.rules.build import OCTOBER, day, rates, subscription, tenant
+from tests.rules.build import OCTOBER, day, rates, subscription, tenant, terms_of
 
 LAST = OCTOBER.last_day
 TWO = "A 2024-01-01..\nB 2025-01-01..\nE 2025-01-01.. EUR"
@@ -69,6 +69,21 @@ def test_tiers_come_from_one_scope_alone_and_in_order() -> None:
     """
     assert _prices(table) == [("100", "5"), ("500", "4")]
     assert _prices(table, "B") == [("0", "8"), ("50", "9")]
+
+
+def test_a_scope_never_has_two_prices_for_the_same_unit() -> None:
+    """R10.1: one row of A names its tenant too, the other does not.
+
+    Refused, or the nearer row first: either way, a price must not depend on the order of rows.
+    """
+    prices = rates("A * USD 1 ..\nA T USD 2 ..")
+    terms = terms_of("A 2024-01-01..", prices=prices)
+    if "T" not in terms.blocked:
+        who = terms.tenants["T"]
+        tiers = RateCard(terms.rates).tiers(
+            who, subscription(who, "A"), "ai_agent", "overage", LAST
+        )
+        assert len(tiers) == 1
 
 
 def test_a_price_is_of_one_meter_and_one_charge() -> None:
