@@ -58,7 +58,7 @@ def peaks(sessions: Sessions, group: Ints, since: Ints) -> tuple[Ints, Ints]:
     # What starts at the boundary belongs to the stretch; what ends there is already over.
     first = np.searchsorted(keys, boundary | 1)
     entering = np.concatenate([[0], running])[first]
-    last = np.append(first[1:], np.searchsorted(keys, (group[-1:] + 1) << _TIME_BITS))
+    last = np.append(first[1:], len(keys))[: len(first)]
     highest = entering.copy()
     at = since.copy()
     filled = np.flatnonzero(last > first)

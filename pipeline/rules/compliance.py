@@ -19,7 +19,7 @@ def mixes_license_models(tenant: Tenant, period: Period) -> bool:
 def license_models_on(tenant: Tenant, day: int) -> dict[str, list[str]]:
     """R8.1: the licence models in service on a day, each with its subscriptions."""
     models: dict[str, list[str]] = {}
-    for subscription in tenant.active_on(day):
+    for subscription in tenant.subscriptions:
         service = subscription.service_on(day)
         if service:
             models.setdefault(service.license_model, []).append(subscription.id)

@@ -44,15 +44,18 @@ class RateCard:
     ) -> list[Rate]:
         """R10.1: the tiers in force on a day, from the first scope that has any; else none.
 
-        The scopes: the subscription, the tenant, everyone. Only the subscription's currency counts.
+        The scopes: the subscription (of this tenant by name, then by its id alone), the tenant,
+        everyone. Only the subscription's currency counts.
         """
         in_force = [
             rate
             for rate in self._rates.get((meter, charge, subscription.currency), [])
             if day in rate.days and rate.tenant_id in (None, tenant.id)
         ]
+        own = [rate for rate in in_force if rate.subscription_id == subscription.id]
         scopes = (
-            [rate for rate in in_force if rate.subscription_id == subscription.id],
+            [rate for rate in own if rate.tenant_id],
+            [rate for rate in own if not rate.tenant_id],
             [rate for rate in in_force if rate.subscription_id is None and rate.tenant_id],
             [rate for rate in in_force if rate.subscription_id is None and not rate.tenant_id],
         )

@@ -7,6 +7,7 @@ Belongs here: what rows of the terms must be to each other. Does not belong here
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from zoneinfo import available_timezones
 
 import polars as pl
@@ -121,7 +122,7 @@ def _tenant_rules(frames: Frames) -> list[Rule]:
         _subscription_known(frames, pl.col("primary_override")),
         Rule(
             "time_zone_unknown",
-            ~pl.col("time_zone").is_in(sorted(available_timezones())),
+            ~pl.col("time_zone").is_in(_time_zones()),
             "time_zone is an IANA name such as Europe/Madrid",
         ),
     ]
@@ -168,6 +169,11 @@ def _rate_rules(frames: Frames) -> list[Rule]:
             "all tiers of a price have one model",
         ),
     ]
+
+
+@cache
+def _time_zones() -> list[str]:
+    return sorted(available_timezones())
 
 
 def _meter_names(frames: Frames) -> list[str]:
