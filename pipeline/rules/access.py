@@ -129,10 +129,9 @@ def _end_of_service(subscription: Subscription | None, day: int) -> int:
 
 def _move_to(tenant: Tenant, day: int, leaving: set[str | None]) -> str:
     """R9.3: the active subscriptions that the user could be assigned to instead."""
-    active = [one for one in tenant.active_on(day) if one.id not in leaving]
-    lasting = [one for one in active if _end_of_service(one, day) > day + EXPIRES_WITHIN_DAYS]
+    active = [one.id for one in tenant.active_on(day) if one.id not in leaving]
     if active:
-        return f"assign the user to {' or '.join(one.id for one in lasting or active)}"
+        return f"assign the user to {' or '.join(active)}"
     return "no other subscription is active: renew one, then assign the user to it"
 
 
