@@ -189,6 +189,8 @@ def _evidence(
         terms,
         request.day,
         request.only_tenants is None,
+        landed.landings_of(listing),
+        landed.recount,
         gathered,
         published,
     )

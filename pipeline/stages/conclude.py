@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 import polars as pl
 
@@ -24,7 +25,7 @@ from pipeline.stages.rate import rate
 from pipeline.stages.split import split_findings
 from pipeline.stages.terms import Terms
 from pipeline.stages.validate import FATES, validate_findings
-from pipeline.store.landing import Listing
+from pipeline.store.landing import Landing, Listing
 from schemas.datasets import QUARANTINE, SUPERSEDED, UNBILLED, USAGE_SPLIT
 from schemas.feeds import USAGE
 
@@ -43,7 +44,8 @@ class Evidence:
     """What a stage concludes from.
 
     `gathered` gives a frame of all buckets' outcomes by its name; `published` a dataset of an
-    earlier stage. All listed rows are read where the run `is_whole`, about every tenant.
+    earlier stage. All listed rows are read where the run `is_whole`, about every tenant. `landings`
+    hold the usage; `recount` has another engine count them again.
     """
 
     period: Period
@@ -51,6 +53,8 @@ class Evidence:
     terms: Terms
     access_day: int
     is_whole: bool
+    landings: list[Landing]
+    recount: Callable[[list[Landing]], tuple[int, Decimal]]
     gathered: Callable[[str], pl.DataFrame]
     published: Callable[[str], pl.DataFrame]
 
@@ -72,8 +76,19 @@ class Evidence:
 
 
 def conclude_ingest(evidence: Evidence) -> Conclusion:
-    """Name the columns that exports have and nobody reads."""
-    return Conclusion({}, ingest_findings(evidence.listing))
+    """Have the landed rows counted by another engine; name the columns that nobody reads."""
+    landings = evidence.landings
+    rows, quantity = evidence.recount(landings)
+    controls = [
+        count("ingest", "usage rows", sum(sum(landing.rows) for landing in landings), rows),
+        Control(
+            "ingest",
+            "quantity of usage rows",
+            sum((landing.quantity for landing in landings), Decimal(0)),
+            quantity,
+        ),
+    ]
+    return Conclusion({}, ingest_findings(evidence.listing), controls)
 
 
 def conclude_validate(evidence: Evidence) -> Conclusion:

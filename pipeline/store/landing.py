@@ -13,14 +13,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import polars as pl
 
 from pipeline.errors import StoreDamaged
 from pipeline.store.files import appearing, read_json, write_json
-from schemas.columns import Table
+from schemas.columns import MONEY, Table
 
 SLOTS = 256
 CHUNK_ROWS = 500_000
@@ -37,10 +39,11 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Landing:
-    """What a landing folder holds: `rows` counts them by export."""
+    """What a landing folder holds: `rows` by export, and the sum of every `quantity`."""
 
     id: str
     rows: tuple[int, ...]
+    quantity: Decimal
     chunks: tuple[Chunk, ...]
 
 
@@ -105,7 +108,7 @@ class LandedStore:
             Chunk(chunk["name"], {int(slot): rows for slot, rows in chunk["slots"].items()})
             for chunk in value["chunks"]
         )
-        return Landing(landing_id, tuple(value["rows"]), chunks)
+        return Landing(landing_id, tuple(value["rows"]), Decimal(value["quantity"]), chunks)
 
     def land(self, landing_id: str, exports: Sequence[Iterable[pl.DataFrame]]) -> Landing:
         """Write the rows of some exports as one landing, in bounded memory.
@@ -113,6 +116,7 @@ class LandedStore:
         Each export is its batches: the feed's columns, `row`, `defects`, `raw`.
         """
         rows = [0] * len(exports)
+        quantity = Decimal(0)
         chunks: list[Chunk] = []
         with appearing(self._folder(landing_id), self._scratch) as folder:
             for frame in _chunked(_numbered(exports, rows)):
@@ -124,13 +128,34 @@ class LandedStore:
                     row_group_size=ROW_GROUP_ROWS,
                     statistics=True,
                 )
+                quantity += _quantity(chunk)
                 counts = chunk.group_by("slot").len().sort("slot").iter_rows()
                 chunks.append(Chunk(name, dict(counts)))
             write_json(
                 folder / "manifest.json",
-                {"rows": rows, "chunks": [asdict(chunk) for chunk in chunks]},
+                {
+                    "rows": rows,
+                    "quantity": str(quantity),
+                    "chunks": [asdict(chunk) for chunk in chunks],
+                },
             )
-        return Landing(landing_id, tuple(rows), tuple(chunks))
+        return Landing(landing_id, tuple(rows), quantity, tuple(chunks))
+
+    def recount(self, landings: Iterable[Landing]) -> tuple[int, Decimal]:
+        """Rows and sum of quantities that lie in usage landings, as another engine finds them."""
+        files = [
+            str((self._folder(landing.id) / chunk.name).absolute())
+            for landing in landings
+            for chunk in landing.chunks
+        ]
+        if not files:
+            return 0, Decimal(0)
+        counted = duckdb.execute(
+            "select count(*), coalesce(sum(quantity::decimal(38, 6)), 0) from read_parquet(?)",
+            [files],
+        ).fetchone()
+        rows, quantity = counted or (0, Decimal(0))
+        return int(rows), Decimal(quantity)
 
     def scan(self, landing_id: str, chunk: Chunk, slots: range) -> pl.LazyFrame:
         """A chunk's rows of some slots: as landed, with `export` (its index) and `slot`."""
@@ -153,6 +178,11 @@ class LandedStore:
             for chunk in landing.chunks
         ]
         return pl.concat(frames).sort("row")
+
+    def landings_of(self, listing: Listing) -> list[Landing]:
+        """The landings that hold the usage of a listing, each once."""
+        ids = dict.fromkeys(export.landing for export in listing.of("usage"))
+        return [landing for one in ids if (landing := self.landing(one))]
 
     def listing(self) -> Listing | None:
         """The newest listing, if any export was ever taken in."""
@@ -214,6 +244,14 @@ def _chunked(batches: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
             gathered = []
     if any(len(batch) for batch in gathered):
         yield pl.concat(gathered)
+
+
+def _quantity(rows: pl.DataFrame) -> Decimal:
+    """The exact sum of the rows' quantities; 0 for feeds that have none."""
+    if "quantity" not in rows.columns:
+        return Decimal(0)
+    total = rows["quantity"].cast(MONEY).sum()
+    return total if isinstance(total, Decimal) else Decimal(0)
 
 
 def _slots(rows: pl.DataFrame) -> pl.Series:

@@ -47,8 +47,8 @@ _RUNS = pl.Schema(
 )
 
 
-_UNUSABLE = frozenset("[]\\^|%")
-"""Characters that the Delta library takes for parts of a URL."""
+_UNUSABLE = frozenset("[]\\^|%*?")
+"""Characters that Delta takes for parts of a URL, or DuckDB for wildcards."""
 
 
 class StoreNameUnusable(BillingError):
@@ -86,7 +86,7 @@ class ResultStore:
         unusable = sorted(_UNUSABLE.intersection(str(store.absolute())))
         if unusable:
             raise StoreNameUnusable(
-                f"the path of the store has {' '.join(unusable)} in it, which Delta cannot handle",
+                f"{' '.join(unusable)} in the path of the store, which its files cannot have",
                 where=store,
                 remedy="choose another folder with --store",
             )
