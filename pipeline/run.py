@@ -14,23 +14,21 @@ from difflib import get_close_matches
 
 import polars as pl
 
+from pipeline.draft import TABLES, Draft
 from pipeline.errors import InputMissing, UsageError
-from pipeline.findings import ERROR, to_frame
+from pipeline.findings import ERROR
 from pipeline.fingerprint import billing_code, fingerprint
 from pipeline.plan import Request, inputs_of, parts_of, tasks_of
-from pipeline.stages.bucket import LEVELS, buckets, run_bucket
-from pipeline.stages.conclude import Conclusion, Evidence
-from pipeline.stages.controls import tied
+from pipeline.stages.bucket import LEVELS, Bucket, buckets, run_bucket
+from pipeline.stages.conclude import Evidence
 from pipeline.stages.ingest import ingest
-from pipeline.stages.order import STAGES, Stage
+from pipeline.stages.order import STAGES
 from pipeline.stages.terms import Terms, build_terms
 from pipeline.store.landing import LandedStore, Listing
 from pipeline.store.results import ResultStore, Run
 from pipeline.store.work import WorkStore
-from schemas.datasets import CONTROLS, DATASETS, FINDINGS
+from schemas.datasets import FINDINGS
 from schemas.feeds import TERMS
-
-TABLES = {table.name: table for table in DATASETS}
 
 Progress = Callable[[str, int, int], None]
 """Told what is being done, and how much of how much is done."""
@@ -70,16 +68,31 @@ def execute(request: Request, executor: Executor, progress: Progress) -> Done:
     todo = [stage for stage in request.stages if stage.name not in current]
     if request.only_tenants is not None:
         terms = terms.of(request.only_tenants)
-    written: dict[tuple[str, str], pl.DataFrame] = {}
-    evidence = _evidence(request, listing, terms, landed, todo, executor, progress, written, parts)
+    levels = [level for level in LEVELS if any(stage.name == level for stage in todo)]
+    outcomes: list[str] = []
+    if levels:
+        plan = buckets(landed, listing)
+        outcomes = _outcomes(request, plan, terms, levels[-1], executor, progress)
+    work, draft = WorkStore(request.store), Draft(request, parts, latest, results)
+    evidence = Evidence(
+        request.period,
+        listing,
+        terms,
+        request.day,
+        request.only_tenants is None,
+        landed.landings_of(listing),
+        landed.recount,
+        lambda name: pl.concat(work.load(outcome, name) for outcome in outcomes),
+        draft.of,
+    )
     for stage in todo:
         progress(stage.name, 0, 1)
-        _conclude(stage, evidence, parts, written, latest, request)
+        draft.add(stage, stage.conclude(evidence))
         current[stage.name] = parts[stage.name]
     in_order = {stage.name: current[stage.name] for stage in STAGES if stage.name in current}
     if latest and latest.parts == in_order and latest.inputs == inputs:
         return Done(latest, has_errors=_has_errors(results, latest))
-    results.write(request.period, TABLES, written)
+    results.write(request.period, TABLES, draft.to_publish())
     run = _next_run(request, listing, latest, inputs, in_order)
     results.publish(run)
     return Done(
@@ -150,83 +163,19 @@ def _check_input(request: Request, current: Mapping[str, str]) -> None:
         have.add(stage.name)
 
 
-def _evidence(
+def _outcomes(
     request: Request,
-    listing: Listing,
+    plan: list[Bucket],
     terms: Terms,
-    landed: LandedStore,
-    todo: list[Stage],
+    level: str,
     executor: Executor,
     progress: Progress,
-    written: Mapping[tuple[str, str], pl.DataFrame],
-    parts: Mapping[str, str],
-) -> Evidence:
-    levels = [level for level in LEVELS if any(stage.name == level for stage in todo)]
-    outcomes: list[str] = []
-    plan = buckets(landed, listing)
-    if levels:
-        tasks = tasks_of(request, plan, terms, levels[-1])
-        futures = [executor.submit(run_bucket, task) for task in tasks]
-        for done, _ in enumerate(as_completed(futures), start=1):
-            progress("usage", done, len(futures))
-        outcomes = [future.result() for future in futures]
-    work = WorkStore(request.store)
-    results = ResultStore(request.store)
-    makers = {dataset: stage.name for stage in STAGES for dataset in stage.datasets}
-
-    def published(dataset: str) -> pl.DataFrame:
-        part = parts[makers[dataset]]
-        if (dataset, part) in written:
-            return written[dataset, part]
-        return results.read(TABLES[dataset], request.period, [part])
-
-    def gathered(name: str) -> pl.DataFrame:
-        return pl.concat(work.load(outcome, name) for outcome in outcomes)
-
-    return Evidence(
-        request.period,
-        listing,
-        terms,
-        request.day,
-        request.only_tenants is None,
-        landed.landings_of(listing),
-        landed.recount,
-        gathered,
-        published,
-    )
-
-
-def _conclude(
-    stage: Stage,
-    evidence: Evidence,
-    parts: Mapping[str, str],
-    written: dict[tuple[str, str], pl.DataFrame],
-    latest: Run | None,
-    request: Request,
-) -> None:
-    """Add what a stage publishes to what is to be written, once its controls tie."""
-    concluded: Conclusion = stage.conclude(evidence)
-    frames = {
-        **concluded.datasets,
-        FINDINGS.name: to_frame(concluded.findings),
-    }
-    is_merged = request.only_tenants is not None and stage.is_by_tenant
-    if is_merged and latest and stage.name in latest.parts:
-        frames = {
-            name: pl.concat([frame, _of_others(name, stage, latest, request)])
-            for name, frame in frames.items()
-        }
-    frames[CONTROLS.name] = tied(concluded.controls)
-    for name, frame in frames.items():
-        written[name, parts[stage.name]] = frame
-
-
-def _of_others(dataset: str, stage: Stage, latest: Run, request: Request) -> pl.DataFrame:
-    """What the published state says of the tenants that the request is not about."""
-    results = ResultStore(request.store)
-    rows = results.read(TABLES[dataset], request.period, [latest.parts[stage.name]])
-    is_asked = pl.col("tenant_id").is_in(list(request.only_tenants or ()))
-    return rows.filter(~is_asked.fill_null(False))
+) -> list[str]:
+    """Have every bucket done up to a level; gives the names that their outcomes are kept under."""
+    futures = [executor.submit(run_bucket, task) for task in tasks_of(request, plan, terms, level)]
+    for done, _ in enumerate(as_completed(futures), start=1):
+        progress("usage", done, len(futures))
+    return [future.result() for future in futures]
 
 
 def _next_run(

@@ -175,6 +175,18 @@ def test_a_run_for_one_tenant_leaves_the_others_as_they_were(tmp_path: Path, see
     assert published(store, crowd.period) == fresh
 
 
+def test_a_run_for_one_tenant_leaves_the_invoices_of_the_others(tmp_path: Path) -> None:
+    rows = good("acme", "good")
+    feeds, store = save(rows, tmp_path / "feeds"), tmp_path / "store"
+    bill(feeds, store, PERIOD)
+    save({**rows, "rates": [{**row, "unit_price": "20"} for row in rows["rates"]]}, feeds)
+    bill(feeds, store, PERIOD, "--tenant", "acme")
+    totals = [(row["tenant_id"], row["total"]) for row in shown("invoices", PERIOD, store)]
+    assert totals == [("acme", "20"), ("good", "10")]
+    lines = [(row["tenant_id"], row["amount"]) for row in shown("invoice_lines", PERIOD, store)]
+    assert lines == [("acme", "20"), ("acme", "0"), ("good", "10"), ("good", "0")]
+
+
 def test_a_run_for_one_tenant_refuses_usage_of_anothers_contract_too(tmp_path: Path) -> None:
     rows = good("acme", "good")
     rows["usage"].append({**rows["usage"][0], "event_id": "e2", "subscription_id": "good-S"})
