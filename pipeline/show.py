@@ -160,7 +160,7 @@ def _write_table(rows: pl.DataFrame) -> None:
 
     grid = RichTable(box=None, header_style="bold", pad_edge=False)
     for name, dtype in rows.schema.items():
-        grid.add_column(name, justify="right" if dtype.is_numeric() else "left")
+        grid.add_column(name, justify="right" if dtype.is_numeric() else "left", overflow="fold")
     for row in _texts(rows).iter_rows():
         grid.add_row(*(Text("" if value is None else str(value)) for value in row))
     console = Console()
