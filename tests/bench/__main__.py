@@ -1,6 +1,6 @@
 """What billing a month takes, against one DuckDB scan of all columns of the same files.
 
-    python -m tests.bench --rows 1000000 10000000 --runs 3 --folder /tmp/bench
+    python -m tests.bench --rows 1000000 10000000 --runs 3 --folder bench
 
 Scan and cold run take turns, so that a slow moment of the machine meets both. Prints a table of
 medians: wall and CPU seconds, peak memory of the largest process, rows a second, ratio to the scan.
