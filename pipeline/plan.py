@@ -6,6 +6,7 @@ be done. Does not belong here: doing it (`run`).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +16,7 @@ from pipeline.period import Period
 from pipeline.stages.bucket import Bucket, BucketTask
 from pipeline.stages.order import Stage
 from pipeline.stages.terms import Terms
-from pipeline.store.landing import Listing, slot_of
+from pipeline.store.landing import ListedExport, Listing, slot_of
 from pipeline.store.results import Run
 from schemas.feeds import USAGE
 
@@ -41,7 +42,7 @@ class Request:
 
 def inputs_of(request: Request, listing: Listing) -> str:
     """The name of everything that a request's results depend on."""
-    exports = [(one.feed, one.name, one.sha256, one.landing) for one in listing.exports]
+    exports = _identities(listing.exports)
     only = sorted(request.only_tenants) if request.only_tenants is not None else None
     return fingerprint(billing_code(), str(request.period), exports, only, request.day)
 
@@ -54,8 +55,7 @@ def parts_of(
     if request.only_tenants is not None:
         only = (sorted(request.only_tenants), latest.parts if latest else {})
     base = (billing_code(), str(request.period), only)
-    exports = [(one.feed, one.name, one.sha256, one.landing) for one in listing.exports]
-    usage = [one for one in exports if one[0] == USAGE.name]
+    usage = _identities(listing.of(USAGE.name))
     usage_terms = terms.for_usage(terms.tenants)
     for_access = [replace(tenant, entitlements=()) for tenant in terms.tenants.values()]
     findings = (terms.findings, terms.quarantine.rows())
@@ -74,6 +74,11 @@ def parts_of(
     ):
         parts[name] = fingerprint(base, name, parts[needs], more)
     return parts
+
+
+def _identities(exports: Iterable[ListedExport]) -> list[tuple[str, ...]]:
+    """What decides whether exports are the same: their names, their content, and its reading."""
+    return [(one.feed, one.name, one.sha256, one.landing) for one in exports]
 
 
 def tasks_of(request: Request, plan: list[Bucket], terms: Terms, level: str) -> list[BucketTask]:

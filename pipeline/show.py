@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from decimal import Decimal
 from difflib import get_close_matches
 from io import BytesIO
 from pathlib import Path
@@ -132,8 +133,6 @@ def _standing(results: ResultStore, run: Run) -> dict[str, object]:
 
 
 def _money(value: object, currency: str) -> str:
-    from decimal import Decimal  # noqa: PLC0415
-
     return f"{Decimal(str(value)):,.{minor_units(currency) or 0}f}"
 
 

@@ -21,8 +21,7 @@ def access(terms: Terms, day: int) -> tuple[pl.DataFrame, list[Finding]]:
     """R9: one row a user and one a partner, of every tenant whose terms are not broken."""
     rows = [
         row
-        for name, tenant in sorted(terms.tenants.items())
-        if name not in terms.blocked
+        for tenant in terms.sound_tenants
         for row in (*_users(tenant, day), *partner_access(tenant, day))
     ]
     frame = pl.DataFrame(rows, schema=ACCESS.dtypes, orient="row")

@@ -9,7 +9,7 @@ is looked up at position -1, the last: arrays by tenant or meter end with what h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property, partial
@@ -33,6 +33,17 @@ PEAK, DISTINCT, SUM = range(3)
 ALL_DAYS = Days(FIRST_DAY, LAST_DAY + 1)
 
 Value = TypeVar("Value")
+
+
+def why_set_aside(tenant: Tenant, period: Period, blocked: Collection[str]) -> str | None:
+    """The finding for which nothing of a tenant is measured in a period (R2.3, R8.1, R11.2)."""
+    if tenant.id in blocked:
+        return "broken_terms"
+    if mixes_license_models(tenant, period):
+        return "mixed_license_models"
+    if closing_primary(tenant, period) is None:
+        return "no_active_subscription"
+    return None
 
 
 @dataclass(frozen=True)
@@ -143,16 +154,8 @@ class Book:
     @cached_property
     def set_aside(self) -> list[str | None]:
         """Why nothing of a tenant is measured in this period: a finding's code, or None."""
-        return [self._set_aside(tenant) for tenant in self.tenants]
-
-    def _set_aside(self, tenant: Tenant) -> str | None:
-        if tenant.id in self.terms.blocked:
-            return "broken_terms"
-        if mixes_license_models(tenant, self.period):
-            return "mixed_license_models"
-        if closing_primary(tenant, self.period) is None:
-            return "no_active_subscription"
-        return None
+        blocked = self.terms.blocked
+        return [why_set_aside(tenant, self.period, blocked) for tenant in self.tenants]
 
     def stretches(self, tenant: int, meter: int) -> list[tuple[Days, int, Decimal]]:
         """R5.4: (days, first instant, entitlement) of each stretch of a tenant's meter."""

@@ -14,9 +14,10 @@ import polars as pl
 
 from pipeline.findings import Finding
 from pipeline.period import Period
-from pipeline.rules.compliance import compliance_findings, mixes_license_models
-from pipeline.rules.primary import closing_primary, primary_findings
+from pipeline.rules.compliance import compliance_findings
+from pipeline.rules.primary import primary_findings
 from pipeline.stages.access import access
+from pipeline.stages.book import why_set_aside
 from pipeline.stages.controls import Control, count, total
 from pipeline.stages.ingest import ingest_findings
 from pipeline.stages.invoice import invoice
@@ -69,9 +70,7 @@ class Evidence:
         return [
             name
             for name, tenant in sorted(self.terms.tenants.items())
-            if name not in self.terms.blocked
-            and not mixes_license_models(tenant, self.period)
-            and closing_primary(tenant, self.period) is not None
+            if why_set_aside(tenant, self.period, self.terms.blocked) is None
         ]
 
 
@@ -144,14 +143,9 @@ def conclude_split(evidence: Evidence) -> Conclusion:
         count("split", "unbilled rows", _fate(fates, "unbilled"), len(unbilled)),
         *by_fate,
     ]
-    tenants = [
-        tenant
-        for name, tenant in sorted(evidence.terms.tenants.items())
-        if name not in evidence.terms.blocked
-    ]
     found = [
         one
-        for tenant in tenants
+        for tenant in evidence.terms.sound_tenants
         for one in (
             *primary_findings(tenant, evidence.period),
             *compliance_findings(tenant, evidence.period),
@@ -234,19 +228,15 @@ def conclude_invoice(evidence: Evidence) -> Conclusion:
 def conclude_access(evidence: Evidence) -> Conclusion:
     """Who may still use what."""
     rows, found = access(evidence.terms, evidence.access_day)
-    users = sum(
-        len({row.user_id for row in tenant.assignments}) + len(tenant.partners)
-        for name, tenant in evidence.terms.tenants.items()
-        if name not in evidence.terms.blocked
-    )
-    later = sum(
-        partner.added_on > evidence.access_day
-        for name, tenant in evidence.terms.tenants.items()
-        if name not in evidence.terms.blocked
-        for partner in tenant.partners
+    tenants = evidence.terms.sound_tenants
+    users = sum(len({row.user_id for row in tenant.assignments}) for tenant in tenants)
+    partners = sum(
+        partner.added_on <= evidence.access_day for tenant in tenants for partner in tenant.partners
     )
     return Conclusion(
-        {"access": rows}, found, [count("access", "users and partners", users - later, len(rows))]
+        {"access": rows},
+        found,
+        [count("access", "users and partners", users + partners, len(rows))],
     )
 
 

@@ -26,13 +26,11 @@ from pipeline.rules.pricing import RateCard, Slice, commitments, slices
 from pipeline.rules.primary import closing_primary
 from pipeline.rules.split import REASONS
 from pipeline.rules.terms import Meter, Subscription, Tenant
-from pipeline.stages.terms import Terms
+from pipeline.stages.terms import Row, Terms, by_tenant
 from schemas.datasets import INVOICE_LINES, OVERAGE
 
 WHOLE = Fraction(1)
 FREE = Decimal(0)
-
-Row = dict[str, object]
 
 
 class Line(NamedTuple):
@@ -65,8 +63,8 @@ def rate(
 ) -> Rated:
     """Rate the tenants that were `measured`, from their `usage_split` and `occupancy`."""
     card = RateCard(terms.rates)
-    parts_of = _by_tenant(parts.sort("tenant_id", "subscription_id", "meter"))
-    stretches_of = _by_tenant(occupancy.sort("tenant_id", "meter", "first_day"))
+    parts_of = by_tenant(parts.sort("tenant_id", "subscription_id", "meter"))
+    stretches_of = by_tenant(occupancy.sort("tenant_id", "meter", "first_day"))
     overages: list[Row] = []
     lines: list[Line] = []
     found: list[Finding] = []
@@ -268,13 +266,6 @@ def overage_of(rows: list[Row]) -> Overage:
             return distinct_overage(total, stretches)
         case _:
             return sum_overage(total, stretches[0].entitlement)
-
-
-def _by_tenant(rows: pl.DataFrame) -> dict[str, list[Row]]:
-    by_tenant: dict[str, list[Row]] = {}
-    for row in rows.iter_rows(named=True):
-        by_tenant.setdefault(row["tenant_id"], []).append(row)
-    return by_tenant
 
 
 def _label(meter: Meter) -> str:

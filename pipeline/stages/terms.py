@@ -58,6 +58,11 @@ class Terms:
     findings: tuple[Finding, ...] = ()
     quarantine: pl.DataFrame = field(default_factory=QUARANTINE.empty)
 
+    @property
+    def sound_tenants(self) -> list[Tenant]:
+        """The tenants without a broken row, in order of their ids."""
+        return [one for name, one in sorted(self.tenants.items()) if name not in self.blocked]
+
     def of(self, tenant_ids: Collection[str]) -> Terms:
         """The same, for some of the tenants."""
         return replace(
@@ -129,16 +134,16 @@ def _known(frames: Frames) -> set[str]:
 def _tenants(sound: Frames, known: Collection[str]) -> dict[str, Tenant]:
     """Every known tenant, with what its sound rows say of it."""
     stated = {row["tenant_id"]: row for row in sound["tenants"].iter_rows(named=True)}
-    subscriptions = _by_tenant(
+    subscriptions = by_tenant(
         sound["subscriptions"].sort("tenant_id", "subscription_id", "start_date")
     )
-    entitlements = _by_tenant(
+    entitlements = by_tenant(
         sound["entitlements"]
         .filter(pl.col("deployment") == "cloud")
         .sort("subscription_id", "meter", "start_date", "end_date", "quantity")
     )
-    assignments = _by_tenant(sound["users"].sort("user_id", "start_date", "subscription_id"))
-    partners = _by_tenant(sound["partners"].sort("added_on", "partner_id"))
+    assignments = by_tenant(sound["users"].sort("user_id", "start_date", "subscription_id"))
+    partners = by_tenant(sound["partners"].sort("added_on", "partner_id"))
     tenants = {}
     for name in sorted(known):
         row = stated.get(name, {})
@@ -209,11 +214,12 @@ def _rates(rows: pl.DataFrame) -> list[Rate]:
     ]
 
 
-def _by_tenant(rows: pl.DataFrame) -> dict[str, list[Row]]:
-    by_tenant: dict[str, list[Row]] = {}
+def by_tenant(rows: pl.DataFrame) -> dict[str, list[Row]]:
+    """The rows of each tenant, in the order in which they come."""
+    rows_of: dict[str, list[Row]] = {}
     for row in rows.iter_rows(named=True):
-        by_tenant.setdefault(row["tenant_id"], []).append(row)
-    return by_tenant
+        rows_of.setdefault(row["tenant_id"], []).append(row)
+    return rows_of
 
 
 def _days(row: Row) -> Days:
