@@ -6,6 +6,7 @@ feeds are (`schemas.feeds`), rules across rows or feeds (`pipeline.stages`), and
 read (`pipeline.store`).
 """
 
+from pipeline.sources.batch import Batch
 from pipeline.sources.exports import Export, find_exports
 from pipeline.sources.faults import (
     DamagedExport,
@@ -27,6 +28,7 @@ from pipeline.sources.faults import (
 from pipeline.sources.reader import read_export, unknown_columns
 
 __all__ = [
+    "Batch",
     "DamagedExport",
     "DamagedGzip",
     "DamagedParquet",

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from pipeline.sources.batch import BROKEN, Batch
 from pipeline.sources.physical import as_text, read_columns
 from schemas.columns import Column, Table
 
@@ -38,17 +39,12 @@ def without_empties(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(_filled(frame[name]) for name in empty)
 
 
-def judge(cells: Cells, table: Table, first_row: int) -> pl.DataFrame:
-    """The typed batch: the table's columns, then row, defects and raw.
-
-    `first_row` is the number of the first of these rows in its file.
-    """
+def judge(cells: Cells, table: Table, first_row: int) -> Batch:
+    """The typed batch; `first_row` is the number of the first of these rows in its file."""
     values = read_columns(cells.frame, table)
     unreadable = _unreadable(cells.frame, values)
     typed = pl.DataFrame([_defaulted(cells, c, values) for c in table])
-    defects, raw = _defects(cells, table, typed, unreadable)
-    row = pl.int_range(first_row, first_row + typed.height, eager=True, dtype=pl.Int64)
-    return typed.with_columns(row.alias("row"), defects.alias("defects"), raw.alias("raw"))
+    return Batch(typed, first_row, _broken(cells, table, typed, unreadable))
 
 
 def _filled(cells: pl.Series) -> pl.Series:
@@ -85,16 +81,15 @@ def _misshapen(cells: Cells) -> pl.Series:
     return nowhere.scatter(list(cells.misshapen), True)
 
 
-def _defects(
+def _broken(
     cells: Cells, table: Table, typed: pl.DataFrame, unreadable: Mapping[str, pl.Series]
-) -> tuple[pl.Series, pl.Series]:
-    """The columns defects and raw, null in every row that is in order."""
+) -> pl.DataFrame:
+    """The rows that are not in order: where they are, what is wrong with them, what they say."""
     rules = table.row_rules()
     flags = typed.select(rule.broken.fill_null(False).alias(rule.name) for rule in rules)
     broken = [flag for flag in flags if flag.any()]
-    nothing = pl.Series([], dtype=pl.String).extend_constant(None, typed.height)
     if not (broken or unreadable or cells.misshapen):
-        return nothing, nothing
+        return BROKEN.to_frame()
     marks = [m.alias(f"{name}_unreadable") for name, m in unreadable.items()]
     marks += [_judgeable(flag, unreadable) for flag in broken]
     if cells.misshapen:
@@ -102,14 +97,10 @@ def _defects(
         marks = [misshapen.alias(SHAPE), *(mark & ~misshapen for mark in marks)]
     marked = pl.DataFrame(marks)
     bad = marked.select(pl.any_horizontal(pl.all())).to_series()
-    at = bad.arg_true()
     names = [pl.when(pl.col(m.name)).then(pl.lit(m.name)) for m in marks]
-    few = marked.filter(bad).select(pl.concat_str(names, separator=";", ignore_nulls=True))
-    texts = _raw(cells, at)
-    back = bad.to_frame("bad").select(
-        pl.when("bad").then(pl.col("bad").cum_sum() - 1).cast(pl.get_index_type())
-    )
-    return few.to_series().gather(back.to_series()), texts.gather(back.to_series())
+    defects = marked.filter(bad).select(pl.concat_str(names, separator=";", ignore_nulls=True))
+    at = bad.arg_true()
+    return pl.DataFrame([at, defects.to_series(), _raw(cells, at)], schema=BROKEN)
 
 
 def _judgeable(flag: pl.Series, unreadable: Mapping[str, pl.Series]) -> pl.Series:

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import polars as pl
-
 from pipeline.sources.ahead import one_ahead
+from pipeline.sources.batch import Batch
 from pipeline.sources.csv_files import csv_cells, read_header
 from pipeline.sources.exports import ENDINGS, kind_of
 from pipeline.sources.faults import UnknownFileKind
@@ -19,17 +18,11 @@ from pipeline.sources.judge import Cells, judge
 from pipeline.sources.parquet_files import check_types, parquet_cells, read_columns
 from schemas.columns import Table
 
-BATCH_ROWS = 65_536
+BATCH_ROWS = 131_072
 
 
-def read_export(
-    path: Path, table: Table, *, batch_rows: int = BATCH_ROWS
-) -> Iterator[pl.DataFrame]:
-    """Every data row of the file, in order, in batches of at most `batch_rows`.
-
-    Columns: those of the table with its types, defaults filled in where the file says nothing; then
-    `row`, the number of the data row in its file from 1; `defects`, the names of the rules that the
-    row breaks, joined by `;` (null: none); `raw`, what the file says of a broken row, as JSON.
+def read_export(path: Path, table: Table, *, batch_rows: int = BATCH_ROWS) -> Iterator[Batch]:
+    """Every data row of the file, in order, in batches of at most `batch_rows`, none of them empty.
 
     Raises ExportError, before the first batch or later, if the file cannot be used as a whole: then
     no batch of it may be used.
@@ -38,8 +31,8 @@ def read_export(
     first = 1
     for cells in _cells(path, table, batch_rows):
         batch = judge(cells, table, first)
-        first += batch.height
-        yield from batch.iter_slices(batch_rows)
+        first += batch.rows.height
+        yield from batch.slices(batch_rows)
 
 
 def unknown_columns(path: Path, table: Table) -> list[str]:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import duckdb
 import polars as pl
@@ -27,6 +27,13 @@ from schemas.columns import MONEY, Table
 SLOTS = 256
 CHUNK_ROWS = 500_000
 ROW_GROUP_ROWS = 16_384
+
+
+class ReadRows(Protocol):
+    """Rows as the reading of an export gives them, some at a time."""
+
+    def whole(self) -> pl.DataFrame:
+        """The feed's columns, `row`, `defects`, `raw`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +117,10 @@ class LandedStore:
         )
         return Landing(landing_id, tuple(value["rows"]), Decimal(value["quantity"]), chunks)
 
-    def land(self, landing_id: str, exports: Sequence[Iterable[pl.DataFrame]]) -> Landing:
+    def land(self, landing_id: str, exports: Sequence[Iterable[ReadRows]]) -> Landing:
         """Write the rows of some exports as one landing, in bounded memory.
 
-        Each export is its batches: the feed's columns, `row`, `defects`, `raw`.
+        Each export is its batches, as they are read.
         """
         rows = [0] * len(exports)
         quantity = Decimal(0)
@@ -226,12 +233,13 @@ def _read(listing: Path) -> list[dict[str, Any]]:
     return exports
 
 
-def _numbered(exports: Sequence[Iterable[pl.DataFrame]], rows: list[int]) -> Iterator[pl.DataFrame]:
+def _numbered(exports: Sequence[Iterable[ReadRows]], rows: list[int]) -> Iterator[pl.DataFrame]:
     """All batches, with the index of their export; `rows` takes each export's count."""
     for index, batches in enumerate(exports):
         for batch in batches:
-            rows[index] += len(batch)
-            yield batch.with_columns(pl.lit(index, pl.Int32).alias("export"))
+            frame = batch.whole()
+            rows[index] += len(frame)
+            yield frame.with_columns(pl.lit(index, pl.Int32).alias("export"))
 
 
 def _chunked(batches: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:

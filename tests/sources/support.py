@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.sources import read_export
+from pipeline.sources.batch import BROKEN
 from schemas.columns import Column, Kind, Rule, Table
 
 PROBE = Table(
@@ -41,14 +42,22 @@ def save(path: Path, content: str | bytes) -> Path:
 
 
 def read(path: Path, table: Table = PROBE, batch_rows: int = 65_536) -> pl.DataFrame:
-    """Every batch of the file in one frame."""
-    batches = list(read_export(path, table, batch_rows=batch_rows))
-    assert all(0 < batch.height <= batch_rows for batch in batches)
+    """Every batch of the file in one frame, each of them checked for its form."""
     schema = pl.Schema(
         {**table.dtypes, "row": pl.Int64(), "defects": pl.String(), "raw": pl.String()}
     )
-    assert all(batch.schema == schema for batch in batches)
-    return pl.concat(batches) if batches else pl.DataFrame(schema=schema)
+    frames = []
+    first_row = 1
+    for batch in read_export(path, table, batch_rows=batch_rows):
+        frame = batch.whole()
+        assert batch.first_row == first_row and 0 < frame.height <= batch_rows
+        assert batch.rows.schema == table.dtypes and frame.schema == schema
+        defective = frame.with_row_index("at").filter(pl.col("defects").is_not_null())
+        assert batch.broken.equals(defective.select("at", "defects", "raw"))
+        assert batch.broken.schema == BROKEN
+        first_row += frame.height
+        frames.append(frame)
+    return pl.concat(frames) if frames else pl.DataFrame(schema=schema)
 
 
 def read_column(folder: Path, column: str, cells: Sequence[str]) -> list[object]:

@@ -185,10 +185,20 @@ def test_batches_are_small_enough_and_numbered_through(tmp_path: Path) -> None:
     assert frame["text"].to_list() == [str(n) for n in range(10_000)]
 
 
+def test_broken_rows_stand_in_the_batch_of_their_row(tmp_path: Path) -> None:
+    lines = [f"k{n}" if n % 7 else f"k{n},x,1" for n in range(1_000)]
+    path = save(tmp_path / "x.csv", "\n".join(["key,text", *lines, ""]))
+    frame = read(path, batch_rows=10)
+    assert frame.equals(read(path))
+    assert frame["raw"].str.json_path_match("$.fields[0]").to_list() == [
+        f"k{n}" for n in range(1_000)
+    ]
+
+
 def test_stopping_early_leaves_nothing_open(tmp_path: Path) -> None:
     path = save(tmp_path / "x.csv.gz", "key\n" + "a\n" * 100_000)
     batches = read_export(path, PROBE, batch_rows=10)
-    assert next(batches).height == 10
+    assert next(batches).rows.height == 10
     del batches
 
 
