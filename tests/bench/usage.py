@@ -84,7 +84,8 @@ def _named(names: pl.Series, code: str) -> pl.Expr:
 
 
 def _millionths(name: str) -> pl.Expr:
-    return pl.col(name).cast(QUANTITY) * pl.lit("0.000001").cast(QUANTITY)
+    # A product of decimals is wider than its factors.
+    return (pl.col(name).cast(QUANTITY) * pl.lit("0.000001").cast(QUANTITY)).cast(QUANTITY)
 
 
 _DIGITS = np.frombuffer("".join(f"{n:04x}" for n in range(1 << 16)).encode(), np.uint32)
