@@ -29,36 +29,22 @@ def core(feeds: Path, figures: Path) -> None:
     sums = (
         rows.filter(~is_session)
         .group_by("tenant_id", "meter", "subscription_id")
-        .agg(value=pl.col("quantity").sum())
+        .agg(pl.col("quantity").sum().alias("sum"))
     )
     users = (
         rows.filter(pl.col("meter").is_in(AGENTS))
         .group_by("tenant_id", "meter")
-        .agg(value=pl.col("user_id").drop_nulls().n_unique())
+        .agg(pl.col("user_id").drop_nulls().n_unique().alias("users"))
     )
-    course = peaks(rows, included(feeds, active))
-    parts = pl.collect_all(
-        [
-            _figures("sum", sums),
-            _figures("users", users),
-            _figures("peak", course.with_columns(value="peak")),
-            _figures("excess", course.with_columns(value="excess")),
-        ],
-        engine="streaming",
-    )
-    pl.concat(parts).write_csv(figures)
+    parts = pl.collect_all([sums, users, peaks(rows, included(feeds, active))], engine="streaming")
+    pl.concat(map(_figures, parts), how="diagonal").write_csv(figures)
 
 
-def _figures(name: str, rows: pl.LazyFrame) -> pl.LazyFrame:
-    subscription = (
-        pl.col("subscription_id") if name == "sum" else pl.lit("").alias("subscription_id")
-    )
-    return rows.select(
-        pl.lit(name).alias("figure"),
-        "tenant_id",
-        "meter",
-        subscription,
-        pl.col("value").cast(pl.String),
+def _figures(rows: pl.DataFrame) -> pl.DataFrame:
+    """One row a figure, whose name is that of its column."""
+    whose = [name for name in rows.columns if name.endswith("_id") or name == "meter"]
+    return rows.unpivot(index=whose, variable_name="figure").with_columns(
+        pl.col("value").cast(pl.String)
     )
 
 
