@@ -11,11 +11,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache, reduce
+from itertools import compress
+from operator import or_
 
 import polars as pl
 
 from pipeline.sources.batch import BROKEN, Batch
-from pipeline.sources.physical import as_text, read_columns
+from pipeline.sources.physical import as_texts, read_columns
 from schemas.columns import Column, Table
 
 SHAPE = "row_shape"
@@ -35,16 +38,17 @@ class Cells:
 
 def without_empties(frame: pl.DataFrame) -> pl.DataFrame:
     """The same cells with empty texts as null."""
-    empty = [s.name for s in frame if s.dtype == pl.String and (s == "").any()]
-    return frame.with_columns(_filled(frame[name]) for name in empty)
+    texts = [series for series in frame if series.dtype == pl.String]
+    empty = [text.name for text in texts if text.null_count() < len(text) and (text == "").any()]
+    return frame.with_columns(_filled(frame.get_column(name)) for name in empty) if empty else frame
 
 
 def judge(cells: Cells, table: Table, first_row: int) -> Batch:
     """The typed batch; `first_row` is the number of the first of these rows in its file."""
     values = read_columns(cells.frame, table)
     unreadable = _unreadable(cells.frame, values)
-    typed = pl.DataFrame([_defaulted(cells, c, values) for c in table])
-    return Batch(typed, first_row, _broken(cells, table, typed, unreadable))
+    rows = _complete(cells, table, values)
+    return Batch(rows, first_row, _broken(cells, table, rows, unreadable))
 
 
 def _filled(cells: pl.Series) -> pl.Series:
@@ -60,19 +64,38 @@ def _unreadable(frame: pl.DataFrame, values: pl.DataFrame) -> dict[str, pl.Serie
     }
 
 
-def _defaulted(cells: Cells, column: Column, values: pl.DataFrame) -> pl.Series:
+def _complete(cells: Cells, table: Table, values: pl.DataFrame) -> pl.DataFrame:
+    """Every column of the table: with its default where the file says nothing.
+
+    A column that the file does not have costs nothing: the engine keeps one value for all rows.
+    """
+    absent = [
+        pl.lit(column.default).cast(column.kind.dtype).alias(column.name)
+        for column in table
+        if column.name not in values.columns
+    ]
+    present = [
+        _defaulted(cells, column, values.get_column(column.name))
+        for column in table
+        if column.name in values.columns and column.default is not None
+    ]
+    rows = values.with_columns(*absent, *present)[table.names]
+    return _nowhere(cells, rows, table) if cells.misshapen else rows
+
+
+def _defaulted(cells: Cells, column: Column, value: pl.Series) -> pl.Series:
     """The column, with its default where the file says nothing, not where it is unreadable."""
-    height = cells.frame.height
-    default = pl.Series(column.name, [column.default], pl.String).cast(column.kind.dtype)
-    if column.name not in values.columns:
-        value = pl.Series(column.name, [None], column.kind.dtype).new_from_index(0, height)
-        said = pl.repeat(False, height, eager=True)
-    else:
-        value = values.get_column(column.name)
-        said = cells.frame.get_column(column.name).is_not_null()
-    if column.default is None or not value.null_count():
+    said = cells.frame.get_column(column.name).is_not_null()
+    if said.all():
         return value
-    return value.zip_with(said | _misshapen(cells), default.new_from_index(0, height))
+    default = pl.Series(column.name, [column.default], pl.String).cast(column.kind.dtype)
+    return value.zip_with(said, default.new_from_index(0, len(value)))
+
+
+def _nowhere(cells: Cells, rows: pl.DataFrame, table: Table) -> pl.DataFrame:
+    """The rows without the defaults of those that do not have the header's fields."""
+    defaulted = [column.name for column in table if column.default is not None]
+    return rows.with_columns(pl.when(~_misshapen(cells)).then(name) for name in defaulted)
 
 
 def _misshapen(cells: Cells) -> pl.Series:
@@ -82,25 +105,34 @@ def _misshapen(cells: Cells) -> pl.Series:
 
 
 def _broken(
-    cells: Cells, table: Table, typed: pl.DataFrame, unreadable: Mapping[str, pl.Series]
+    cells: Cells, table: Table, rows: pl.DataFrame, unreadable: Mapping[str, pl.Series]
 ) -> pl.DataFrame:
     """The rows that are not in order: where they are, what is wrong with them, what they say."""
-    rules = table.row_rules()
-    flags = typed.select(rule.broken.fill_null(False).alias(rule.name) for rule in rules)
-    broken = [flag for flag in flags if flag.any()]
+    broken = _broken_rules(rows, table)
     if not (broken or unreadable or cells.misshapen):
         return BROKEN.to_frame()
-    marks = [m.alias(f"{name}_unreadable") for name, m in unreadable.items()]
-    marks += [_judgeable(flag, unreadable) for flag in broken]
+    marks = [mark.alias(f"{name}_unreadable") for name, mark in unreadable.items()]
+    marks += [_judgeable(flag, unreadable) for flag in rows.select(broken)]
     if cells.misshapen:
         misshapen = _misshapen(cells)
         marks = [misshapen.alias(SHAPE), *(mark & ~misshapen for mark in marks)]
-    marked = pl.DataFrame(marks)
-    bad = marked.select(pl.any_horizontal(pl.all())).to_series()
-    names = [pl.when(pl.col(m.name)).then(pl.lit(m.name)) for m in marks]
-    defects = marked.filter(bad).select(pl.concat_str(names, separator=";", ignore_nulls=True))
-    at = bad.arg_true()
-    return pl.DataFrame([at, defects.to_series(), _raw(cells, at)], schema=BROKEN)
+    at = reduce(or_, marks).arg_true()
+    few = pl.DataFrame(marks)[at]
+    defects = [";".join(compress(few.columns, row)) for row in few.rows()]
+    return pl.DataFrame({"at": at, "defects": defects, "raw": _raw(cells, at)}, schema=BROKEN)
+
+
+def _broken_rules(rows: pl.DataFrame, table: Table) -> list[pl.Expr]:
+    """Where each of the rules is broken that any row breaks."""
+    flags = _flags(table)
+    found = rows.select(flag.any() for flag in flags).row(0)
+    return list(compress(flags, found))
+
+
+@lru_cache
+def _flags(table: Table) -> list[pl.Expr]:
+    """For each rule, by its name, where it is broken."""
+    return [rule.broken.fill_null(False).alias(rule.name) for rule in table.row_rules()]
 
 
 def _judgeable(flag: pl.Series, unreadable: Mapping[str, pl.Series]) -> pl.Series:
@@ -111,15 +143,13 @@ def _judgeable(flag: pl.Series, unreadable: Mapping[str, pl.Series]) -> pl.Serie
     return flag
 
 
-def _raw(cells: Cells, at: pl.Series) -> pl.Series:
+def _raw(cells: Cells, at: pl.Series) -> list[str]:
     """The raw JSON of the rows at these positions."""
     few = cells.frame[at]
     names = few.columns
-    columns = [as_text(series) for series in few]
-    rows = zip(at.to_list(), *columns, strict=True)
-    texts = [
+    rows = zip(at.to_list(), *as_texts(few), strict=True)
+    return [
         cells.misshapen.get(position)
         or json.dumps({n: v or None for n, v in zip(names, row, strict=True)}, ensure_ascii=False)
         for position, *row in rows
     ]
-    return pl.Series(texts, dtype=pl.String)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import polars as pl
 
@@ -17,11 +18,11 @@ from pipeline.sources.faults import (
     UnreadableExport,
     UnusableColumn,
 )
+from pipeline.sources.footers import MAGIC, rows_counted
+from pipeline.sources.headers import check_header
 from pipeline.sources.judge import Cells, without_empties
 from pipeline.sources.physical import usable
 from schemas.columns import Kind, Table
-
-MAGIC = b"PAR1"
 
 _REMEDIES = {
     Kind.TEXT: "export it as text",
@@ -34,12 +35,33 @@ _REMEDIES = {
 
 def read_columns(path: Path) -> list[str]:
     """The column names of the file."""
-    return list(_schema(path))
+    with _opened(path) as file:
+        return list(pl.scan_parquet(file).collect_schema())
 
 
-def check_types(path: Path, table: Table) -> None:
+def parquet_cells(path: Path, table: Table, batch_rows: int) -> Iterator[Cells]:
+    """The rows of the file, in order, as cells; every row its footer counts, or an error.
+
+    Every column is read, since the rows that are set aside show all that the file says of them.
+    """
+    with _opened(path) as file:
+        scan = pl.scan_parquet(file)
+        schema = scan.collect_schema()
+        check_header(path, list(schema), table)
+        _check_types(path, schema, table)
+        due, done = _rows_due(path), 0
+        batches = scan.collect_batches(
+            chunk_size=batch_rows, maintain_order=True, engine="streaming"
+        )
+        for batch in batches:
+            done += batch.height
+            yield Cells(without_empties(_plain(batch)))
+        if done != due:
+            raise _damaged(path, f"it holds {done} rows, its footer says {due}")
+
+
+def _check_types(path: Path, schema: pl.Schema, table: Table) -> None:
     """Refuse a column whose type cannot be read exactly as the feed's kind."""
-    schema = _schema(path)
     for column in table:
         dtype = schema.get(column.name)
         if dtype is not None and not usable(dtype, column.kind):
@@ -50,23 +72,13 @@ def check_types(path: Path, table: Table) -> None:
             )
 
 
-def parquet_cells(path: Path, batch_rows: int) -> Iterator[Cells]:
-    """The rows of the file, in order, as cells; every row its footer counts, or an error.
-
-    Every column is read, since the rows that are set aside show all that the file says of them.
-    """
-    with _named_faults(path), path.open("rb") as file:
-        due = int(pl.scan_parquet(file).select(pl.len()).collect().item())
-        file.seek(0)
-        done = 0
-        batches = pl.scan_parquet(file).collect_batches(
-            chunk_size=batch_rows, maintain_order=True, engine="streaming"
-        )
-        for batch in batches:
-            done += batch.height
-            yield Cells(without_empties(_plain(batch)))
-        if done != due:
-            raise _damaged(path, f"it holds {done} rows, its footer says {due}")
+def _rows_due(path: Path) -> int:
+    """The rows that the footer counts."""
+    with path.open("rb") as file:
+        try:
+            return rows_counted(file)
+        except (ValueError, IndexError) as error:
+            raise _damaged(path, f"its footer cannot be read: {error}") from error
 
 
 def _plain(frame: pl.DataFrame) -> pl.DataFrame:
@@ -75,21 +87,19 @@ def _plain(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(series.cast(pl.String) for series in coded)
 
 
-def _schema(path: Path) -> pl.Schema:
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """The file for the engine, which is never given a path: in that it takes `[` for a glob."""
     with _named_faults(path), path.open("rb") as file:
-        head = file.read(len(MAGIC))
-        file.seek(0)
-        if head != MAGIC:
+        if file.read(len(MAGIC)) != MAGIC:
             raise _damaged(path, "it does not begin as a Parquet file does")
-        return pl.scan_parquet(file).collect_schema()
+        file.seek(0)
+        yield file
 
 
 @contextmanager
 def _named_faults(path: Path) -> Iterator[None]:
-    """The engine's errors by our names.
-
-    The engine is always given an open file: in a path it takes `[` for a glob.
-    """
+    """The engine's errors by our names."""
     try:
         yield
     except pl.exceptions.DuplicateError as error:

@@ -5,6 +5,9 @@ Belongs here: polars types other than text. Does not belong here: texts (`cells.
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import cast
+
 import polars as pl
 
 from pipeline.sources.cells import unusual, usual
@@ -42,12 +45,28 @@ def read_columns(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
     """The columns of the table that the frame has, typed; null where a value cannot be read.
 
     `usable` must hold of each. All columns are read at once as if their texts were in the usual
-    form; then the few that were not are read again.
+    form; then the few that were not are read again. What is typed already is taken as it is.
     """
     present = [c for c in table if c.name in frame.columns]
-    typed = frame.select(_expression(frame[c.name], c.kind) for c in present)
-    mended = [_mended(frame[c.name], typed[c.name], c.kind) for c in present]
-    return pl.DataFrame(mended)
+    unread = [c for c in present if not _is_read(frame.get_column(c.name), c.kind)]
+    read = frame.with_columns(_expression(frame.get_column(c.name), c.kind) for c in unread)
+    mended = [_mended(frame.get_column(c.name), read.get_column(c.name), c.kind) for c in unread]
+    return read.with_columns(mended)[[c.name for c in present]]
+
+
+def _is_read(cells: pl.Series, kind: Kind) -> bool:
+    """Whether the cells are values of the kind already, every one of them."""
+    if cells.dtype != kind.dtype:
+        return False
+    if kind is Kind.INSTANT:
+        return _within(cells, FIRST_MS * 1000, LAST_MS * 1000 + 999)
+    return kind is not Kind.DATE or _within(cells, FIRST_DAY, LAST_DAY)
+
+
+def _within(cells: pl.Series, first: int, last: int) -> bool:
+    counts = cells.to_physical()
+    low, high = counts.min(), counts.max()
+    return low is None or (first <= cast("int", low) and cast("int", high) <= last)
 
 
 def _mended(cells: pl.Series, values: pl.Series, kind: Kind) -> pl.Series:
@@ -102,16 +121,33 @@ def _instant(cell: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     return (inside if dtype.time_unit == "us" else inside // 1000).cast(INSTANT)
 
 
-def as_text(cells: pl.Series) -> list[str | None]:
-    """What a cell holds, for people to read; for the few rows that are set aside."""
-    cell, dtype = pl.col("cell"), cells.dtype
+def as_texts(few: pl.DataFrame) -> list[list[str | None]]:
+    """What the cells of each column hold, for people to read; for rows that are set aside."""
+    numbered = pl.DataFrame([series.alias(str(n)) for n, series in enumerate(few)])
+    shown = numbered.with_columns(
+        _text(series.name, series.dtype)
+        for series in numbered
+        if series.dtype != pl.String and not _is_shown_by_python(series.dtype)
+    )
+    return [
+        series.to_list()
+        if series.dtype == pl.String
+        else [None if value is None else str(value) for value in series.to_list()]
+        for series in shown
+    ]
+
+
+def _is_shown_by_python(dtype: pl.DataType) -> bool:
+    return dtype.is_nested() or isinstance(dtype, pl.Binary | pl.Object | pl.Time | pl.Duration)
+
+
+@lru_cache
+def _text(name: str, dtype: pl.DataType) -> pl.Expr:
+    cell = pl.col(name)
     if isinstance(dtype, pl.Datetime):
         moment = _instant(cell, dtype).dt.to_string("%Y-%m-%dT%H:%M:%S%.fZ")
     elif isinstance(dtype, pl.Date):
         moment = _date(cell, dtype).dt.to_string("%Y-%m-%d")
-    elif dtype.is_nested() or isinstance(dtype, pl.Binary | pl.Object | pl.Time | pl.Duration):
-        return [None if value is None else str(value) for value in cells.to_list()]
     else:
-        return cells.cast(pl.String).to_list()
-    number = cell.to_physical().cast(pl.String)
-    return cells.to_frame("cell").select(pl.coalesce(moment, number)).to_series().to_list()
+        return cell.cast(pl.String)
+    return pl.coalesce(moment, cell.to_physical().cast(pl.String))

@@ -15,7 +15,7 @@ from pipeline.sources.exports import ENDINGS, kind_of
 from pipeline.sources.faults import UnknownFileKind
 from pipeline.sources.headers import check_header, strangers
 from pipeline.sources.judge import Cells, judge
-from pipeline.sources.parquet_files import check_types, parquet_cells, read_columns
+from pipeline.sources.parquet_files import parquet_cells, read_columns
 from schemas.columns import Table
 
 BATCH_ROWS = 131_072
@@ -27,7 +27,6 @@ def read_export(path: Path, table: Table, *, batch_rows: int = BATCH_ROWS) -> It
     Raises ExportError, before the first batch or later, if the file cannot be used as a whole: then
     no batch of it may be used.
     """
-    check_header(path, _header(path), table)
     first = 1
     for cells in _cells(path, table, batch_rows):
         batch = judge(cells, table, first)
@@ -47,10 +46,10 @@ def _header(path: Path) -> list[str]:
 
 def _cells(path: Path, table: Table, batch_rows: int) -> Iterator[Cells]:
     kind = _kind(path)
-    if kind != ".parquet":
-        return one_ahead(csv_cells(path, packed=kind == ".csv.gz"))
-    check_types(path, table)
-    return parquet_cells(path, batch_rows)
+    if kind == ".parquet":
+        return parquet_cells(path, table, batch_rows)
+    check_header(path, read_header(path, packed=kind == ".csv.gz"), table)
+    return one_ahead(csv_cells(path, packed=kind == ".csv.gz"))
 
 
 def _kind(path: Path) -> str:
