@@ -6,13 +6,16 @@ which price applies (`rules.pricing`).
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_UP, Context, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal, Inexact
 from fractions import Fraction
 from functools import cache
 
 from iso4217 import Currency
 
-_EXACT = Context(prec=60, rounding=ROUND_HALF_UP)
+_EXACT = Context(prec=60, rounding=ROUND_HALF_UP, traps=[Inexact])
+"""Wide enough for a quantity times a price times months; it raises rather than rounds."""
+
+_ROUNDING = Context(prec=60, rounding=ROUND_HALF_UP)
 
 
 @cache
@@ -34,18 +37,24 @@ def amount(quantity: Decimal, unit_price: Decimal, share: Fraction, currency: st
     digits = minor_units(currency)
     if digits is None:
         raise AssertionError(f"currency {currency} has no minor unit; validation lets none through")
-    (quantity_up, quantity_down), (price_up, price_down), (share_up, share_down) = (
-        factor.as_integer_ratio() for factor in (quantity, unit_price, share)
-    )
-    return round_half_up(
-        quantity_up * price_up * share_up, quantity_down * price_down * share_down, digits
-    )
+    parts, whole = share.as_integer_ratio()
+    exact = _EXACT.multiply(_EXACT.multiply(quantity, unit_price), parts)
+    if whole == 1:
+        return _ROUNDING.plus(_ROUNDING.quantize(exact, _smallest(digits)))  # never -0
+    numerator, denominator = exact.as_integer_ratio()
+    return round_half_up(numerator, denominator * whole, digits)
 
 
 def round_half_up(numerator: int, denominator: int, digits: int) -> Decimal:
     """An exact ratio rounded half up (away from zero at a tie) to some digits."""
     units = (2 * abs(numerator) * 10**digits + denominator) // (2 * denominator)
-    return _EXACT.scaleb(Decimal(units if numerator >= 0 else -units), -digits)
+    return _ROUNDING.scaleb(Decimal(units if numerator >= 0 else -units), -digits)
+
+
+@cache
+def _smallest(digits: int) -> Decimal:
+    """The smallest amount of a currency with so many minor digits."""
+    return Decimal(1).scaleb(-digits)
 
 
 def plain(value: Decimal) -> str:

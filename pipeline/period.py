@@ -50,6 +50,10 @@ class Days:
     def __and__(self, other: Days) -> Days:
         return Days(max(self.first, other.first), min(self.after, other.after))
 
+    def overlap(self, other: Days) -> int:
+        """How many days both stretches hold."""
+        return max(0, min(self.after, other.after) - max(self.first, other.first))
+
     def __len__(self) -> int:
         return max(0, self.after - self.first)
 

@@ -10,6 +10,8 @@ from pipeline.rules.terms import Service, Tenant
 
 def mixes_license_models(tenant: Tenant, period: Period) -> bool:
     """R8.1: concurrent and named subscriptions are active on the same day of the period."""
+    if len({service.license_model for _, service in _services(tenant, period)}) < 2:
+        return False
     history = timeline(
         tenant.service_boundaries, period.days, lambda day: len(license_models_on(tenant, day))
     )
@@ -35,7 +37,7 @@ def license_model(tenant: Tenant, period: Period) -> str | None:
     subscription = tenant.subscription(primary) if primary else None
     if subscription is None:
         return None
-    within = [one for one in subscription.service if len(one.days & period.days)]
+    within = [one for one in subscription.service if one.days.overlap(period.days)]
     return within[-1].license_model
 
 
@@ -92,5 +94,5 @@ def _services(tenant: Tenant, period: Period) -> list[tuple[str, Service]]:
         (subscription.id, service)
         for subscription in tenant.subscriptions
         for service in subscription.service
-        if len(service.days & period.days)
+        if service.days.overlap(period.days)
     ]

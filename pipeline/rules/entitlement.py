@@ -15,12 +15,10 @@ def in_force(tenant: Tenant, row: Entitlement, day: int) -> bool:
     return day in row.days and subscription is not None and subscription.is_active(day)
 
 
-def days_in_force(tenant: Tenant, row: Entitlement, within: Days) -> int:
-    """R5.1: on how many of some days the row is in force."""
+def last_day_in_force(tenant: Tenant, row: Entitlement, within: Days) -> int | None:
+    """R5.1: the last of some days on which the row is in force, if it is on any."""
     subscription = tenant.subscription(row.subscription_id)
-    if subscription is None:
-        return 0
-    return sum(len(service.days & row.days & within) for service in subscription.service)
+    return subscription.last_day_active(row.days & within) if subscription else None
 
 
 def quantity_on(tenant: Tenant, meter: str, catalogue: Catalogue, day: int) -> Decimal:

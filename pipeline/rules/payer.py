@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.period import Period, timeline
-from pipeline.rules.entitlement import in_force
+from pipeline.period import Period
+from pipeline.rules.entitlement import in_force, last_day_in_force
 from pipeline.rules.terms import Meter, Tenant
 
 
@@ -56,12 +56,10 @@ def responsible_subscription(tenant: Tenant, meter: str, period: Period) -> str 
 
     Ties go to the older subscription, then to the smaller id. None where nobody has it on any day.
     """
-    edges = {edge for row in tenant.including(meter) for edge in (row.days.first, row.days.after)}
-    history = timeline(
-        edges | tenant.service_boundaries,
-        period.days,
-        lambda day: holders_on(tenant, meter, day),
-    )
-    holders = next((holders for _, holders in reversed(history) if holders), frozenset[str]())
+    last_days = [last_day_in_force(tenant, row, period.days) for row in tenant.including(meter)]
+    closing_day = max((day for day in last_days if day is not None), default=None)
+    if closing_day is None:
+        return None
+    holders = holders_on(tenant, meter, closing_day)
     by_age = [one.id for one in tenant.subscriptions if one.id in holders]
     return min(by_age, key=lambda one: first_had(tenant, meter, one), default=None)

@@ -31,36 +31,42 @@ class Commitment:
     because: str
 
 
-class RateCard:
-    """All rates, to be asked for the tiers of one price (R10.1)."""
+_Scope = tuple[str | None, str | None]
+"""(tenant, subscription) that a price is for; none means all of them."""
 
-    def __init__(self, rates: Iterable[Rate]) -> None:
-        self._rates: dict[tuple[str, str, str], list[Rate]] = {}
-        for rate in rates:
-            self._rates.setdefault((rate.meter, rate.charge, rate.currency), []).append(rate)
+
+class RateCard:
+    """The rates in force on a day, to be asked for the tiers of one price (R10.1)."""
+
+    def __init__(self, rates: Iterable[Rate], day: int) -> None:
+        self._scopes: dict[tuple[str, str, str], dict[_Scope, list[Rate]]] = {}
+        for rate in sorted(rates, key=lambda rate: rate.tier_from):
+            if day in rate.days:
+                scopes = self._scopes.setdefault((rate.meter, rate.charge, rate.currency), {})
+                scopes.setdefault((rate.tenant_id, rate.subscription_id), []).append(rate)
+
+    def meters(self, charge: str) -> list[str]:
+        """The meters that have any price of a charge."""
+        return sorted({meter for meter, priced, _ in self._scopes if priced == charge})
 
     def tiers(
-        self, tenant: Tenant, subscription: Subscription, meter: str, charge: str, day: int
+        self, tenant: Tenant, subscription: Subscription, meter: str, charge: str
     ) -> list[Rate]:
-        """R10.1: the tiers in force on a day, from the first scope that has any; else none.
+        """R10.1: the tiers of the first scope that has any, the lowest first; else none.
 
         The scopes: the subscription (of this tenant by name, then by its id alone), the tenant,
         everyone. Only the subscription's currency counts.
         """
-        in_force = [
-            rate
-            for rate in self._rates.get((meter, charge, subscription.currency), [])
-            if day in rate.days and rate.tenant_id in (None, tenant.id)
-        ]
-        own = [rate for rate in in_force if rate.subscription_id == subscription.id]
-        scopes = (
-            [rate for rate in own if rate.tenant_id],
-            [rate for rate in own if not rate.tenant_id],
-            [rate for rate in in_force if rate.subscription_id is None and rate.tenant_id],
-            [rate for rate in in_force if rate.subscription_id is None and not rate.tenant_id],
+        scopes = self._scopes.get((meter, charge, subscription.currency))
+        if scopes is None:
+            return []
+        nearest_first = (
+            (tenant.id, subscription.id),
+            (None, subscription.id),
+            (tenant.id, None),
+            (None, None),
         )
-        tiers = next((scope for scope in scopes if scope), [])
-        return sorted(tiers, key=lambda rate: rate.tier_from)
+        return next((scopes[scope] for scope in nearest_first if scope in scopes), [])
 
 
 def slices(tiers: Sequence[Rate], quantity: Decimal) -> list[Slice] | None:
@@ -90,8 +96,9 @@ def commitments(tenant: Tenant, row: Entitlement, period: Period) -> list[Commit
     if subscription is None or subscription.age is None:
         return []
     charges = []
+    due = row.days & period.days
     monthly_days = sum(
-        len(service.days & row.days & period.days)
+        service.days.overlap(due)
         for service in subscription.service
         if service.billing_frequency == "monthly"
     )

@@ -22,7 +22,9 @@ def primaries(tenant: Tenant, within: Days) -> list[tuple[Days, str | None]]:
 
 def closing_primary(tenant: Tenant, period: Period) -> str | None:
     """R2.3: the primary of the last day of the period on which any subscription is active."""
-    return next((who for _, who in reversed(primaries(tenant, period.days)) if who), None)
+    last_days = [one.last_day_active(period.days) for one in tenant.subscriptions]
+    last = max((day for day in last_days if day is not None), default=None)
+    return None if last is None else primary_on(tenant, last)
 
 
 def opening_primary(tenant: Tenant, period: Period) -> str | None:

@@ -66,7 +66,16 @@ class Subscription:
 
     def is_active_within(self, days: Days) -> bool:
         """Whether it is in service on any of some days (R1)."""
-        return any(len(service.days & days) for service in self.service)
+        return any(service.days.overlap(days) for service in self.service)
+
+    def last_day_active(self, within: Days) -> int | None:
+        """The last of some days on which it is in service, if it is on any (R1)."""
+        ends = [
+            min(service.days.after, within.after)
+            for service in self.service
+            if service.days.overlap(within)
+        ]
+        return max(ends) - 1 if ends else None
 
 
 @dataclass(frozen=True, slots=True)

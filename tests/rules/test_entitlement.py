@@ -9,7 +9,13 @@ import pytest
 
 from pipeline.period import Days, Period
 from pipeline.rules.catalogue import SHIPPED
-from pipeline.rules.entitlement import allowance, days_in_force, in_force, quantity_on, stretches
+from pipeline.rules.entitlement import (
+    allowance,
+    in_force,
+    last_day_in_force,
+    quantity_on,
+    stretches,
+)
 from pipeline.rules.terms import Tenant
 from tests.rules.build import OCTOBER, day, october, said, tenant, terms_of
 
@@ -37,15 +43,16 @@ def _stretches(who: Tenant, meter: str, period: Period = OCTOBER) -> str:
 def test_a_row_is_in_force_on_its_days_while_its_subscription_is_active(
     on: str, holds: bool
 ) -> None:
-    """R5.1; 11 days before the gap and 6 after it."""
+    """R5.1."""
     who = tenant(
         "A 2024-01-01..2026-10-15 expired\nA 2026-10-20..",
         "A ai_agent 5 2026-10-05..2026-10-25",
     )
     (row,) = who.entitlements
     assert in_force(who, row, day(on)) is holds
-    assert days_in_force(who, row, OCTOBER.days) == 11 + 6
-    assert days_in_force(who, row, Days(october(14), october(21))) == 2 + 1
+    assert last_day_in_force(who, row, OCTOBER.days) == october(25)
+    assert last_day_in_force(who, row, Days(october(14), october(20))) == october(15)
+    assert last_day_in_force(who, row, Days(october(16), october(20))) is None
 
 
 @pytest.mark.parametrize("status", ["trial", "pending", "suspended"])
@@ -63,7 +70,7 @@ def test_the_entitlement_of_a_subscription_whose_row_is_broken_is_in_force_on_no
     assert who.subscription("A") is None
     assert "T" in terms.blocked
     assert not in_force(who, row, october(1))
-    assert days_in_force(who, row, OCTOBER.days) == 0
+    assert last_day_in_force(who, row, OCTOBER.days) is None
 
 
 @pytest.mark.parametrize(

@@ -22,9 +22,8 @@ def _prices(
 ) -> list[tuple[str, str]]:
     """(tier_from, price) of the tiers found."""
     who = who or tenant(TWO)
-    found = RateCard(rates(table.replace("|", "\n"))).tiers(
-        who, subscription(who, name), "ai_agent", "overage", on
-    )
+    card = RateCard(rates(table.replace("|", "\n")), on)
+    found = card.tiers(who, subscription(who, name), "ai_agent", "overage")
     return [(f"{rate.tier_from}", f"{rate.unit_price}") for rate in found]
 
 
@@ -80,9 +79,8 @@ def test_a_scope_never_has_two_prices_for_the_same_unit() -> None:
     terms = terms_of("A 2024-01-01..", prices=prices)
     if "T" not in terms.blocked:
         who = terms.tenants["T"]
-        tiers = RateCard(terms.rates).tiers(
-            who, subscription(who, "A"), "ai_agent", "overage", LAST
-        )
+        card = RateCard(terms.rates, LAST)
+        tiers = card.tiers(who, subscription(who, "A"), "ai_agent", "overage")
         assert len(tiers) == 1
 
 
@@ -90,10 +88,11 @@ def test_a_price_is_of_one_meter_and_one_charge() -> None:
     """R10.1."""
     who = tenant(TWO)
     one = subscription(who, "A")
-    card = RateCard(rates("* * USD 3 ..", meter="ai_agent", charge="overage"))
-    assert len(card.tiers(who, one, "ai_agent", "overage", LAST)) == 1
-    assert card.tiers(who, one, "ai_assistant", "overage", LAST) == []
-    assert card.tiers(who, one, "ai_agent", "committed", LAST) == []
+    card = RateCard(rates("* * USD 3 ..", meter="ai_agent", charge="overage"), LAST)
+    assert len(card.tiers(who, one, "ai_agent", "overage")) == 1
+    assert card.tiers(who, one, "ai_assistant", "overage") == []
+    assert card.tiers(who, one, "ai_agent", "committed") == []
+    assert (card.meters("overage"), card.meters("committed")) == (["ai_agent"], [])
 
 
 FLAT = "* * USD 2 .."
@@ -129,9 +128,8 @@ GRADUATED = VOLUME.replace("volume", "graduated")
 def test_a_quantity_is_cut_along_the_tiers(table: str, quantity: str, expected: str | None) -> None:
     """R10.4."""
     who = tenant(TWO)
-    tiers = RateCard(rates(table.replace("|", "\n"))).tiers(
-        who, subscription(who, "A"), "ai_agent", "overage", LAST
-    )
+    card = RateCard(rates(table.replace("|", "\n")), LAST)
+    tiers = card.tiers(who, subscription(who, "A"), "ai_agent", "overage")
     cut = slices(tiers, Decimal(quantity))
     wanted = expected and [
         Slice(Decimal(part), Decimal(price))
