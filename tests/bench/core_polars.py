@@ -25,7 +25,8 @@ is_session = pl.col("meter").is_in([*AGENTS, *PEAKS])
 def core(feeds: Path, figures: Path) -> None:
     """Compute the core of a month and write its figures."""
     active = active_days(feeds)
-    rows = split(one_row_an_event(sound_rows(feeds)), active)
+    # Three results are taken from the rows: having them once takes a third less than thrice.
+    rows = split(one_row_an_event(sound_rows(feeds)), active).collect(engine="streaming").lazy()
     sums = (
         rows.filter(~is_session)
         .group_by("tenant_id", "meter", "subscription_id")
