@@ -1,95 +1,69 @@
 """What billing a month takes, against one DuckDB scan of all columns of the same files.
 
-    python -m tests.bench --rows 1000000 10000000 --runs 3 --folder bench
+    python -m tests.bench all --rows 1000000 10000000 --runs 3 --folder bench --save bench.md
 
-Scan and cold run take turns, so that a slow moment of the machine meets both. Prints a table of
-medians: wall and CPU seconds, peak memory of the largest process, rows a second, ratio to the scan.
+Every figure is of fresh processes that took turns, so that a slow moment of the machine meets all
+of them; medians over the runs. Months are generated into the folder once, and the figures that
+different ways come to are compared: where they differ, that is said and the exit code is 1.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import platform
+import shlex
 import shutil
-import subprocess
 import sys
-from dataclasses import dataclass
+import tempfile
 from pathlib import Path
-from statistics import median
-from time import monotonic
 
-from tests.bench.generate import PERIOD, Shape, generate
+from tests.bench.agree import Disagreement
+from tests.bench.bench import Bench, tell
+from tests.bench.scenarios import ALL, SCENARIOS
+from tests.bench.table import Measured, render
+from tests.bench.take import CommandFailed
 
-SCAN = """
-import sys, duckdb
-files = sys.argv[1] + "/usage/*.parquet"
-duckdb.execute("select bit_xor(hash(columns(*))) from read_parquet(?)", [files]).fetchall()
-"""
-
-
-@dataclass(frozen=True)
-class Taken:
-    """What one process took."""
-
-    wall: float
-    cpu: float
-    peak_mib: float
-
-
-def take(command: list[str]) -> Taken:
-    """Run a command to its end and say what it took."""
-    begun = monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    _, status, used = os.wait4(process.pid, 0)
-    wall = monotonic() - begun
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode not in (0, 3):
-        words = process.stderr.read().decode() if process.stderr else ""
-        raise SystemExit(f"{' '.join(command)} failed: {words}")
-    return Taken(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
-
-
-def cold_run(feeds: Path, store: Path) -> Taken:
-    """Bill the month from exports that were never seen before."""
-    shutil.rmtree(store, ignore_errors=True)
-    words = ["run", PERIOD, "--feeds", str(feeds), "--store", str(store)]
-    return take([sys.executable, "-m", "pipeline.cli", *words])
-
-
-def measure(folder: Path, rows: int, runs: int) -> None:
-    """Print the rows of the table for a month of that size."""
-    feeds, store = folder / f"month-{rows}", folder / "store"
-    generate(feeds, rows, Shape())
-    pairs = [
-        (take([sys.executable, "-c", SCAN, str(feeds)]), cold_run(feeds, store))
-        for _ in range(runs)
-    ]
-    for name, taken in (
-        ("DuckDB scan", [a for a, _ in pairs]),
-        ("cold run", [b for _, b in pairs]),
-    ):
-        ratio = median(one.wall / scan.wall for one, (scan, _) in zip(taken, pairs, strict=True))
-        wall = median(one.wall for one in taken)
-        print(
-            f"| {rows:>11,} | {name:<11} | {wall:7.2f} | {median(one.cpu for one in taken):7.2f} | "
-            f"{median(one.peak_mib for one in taken):6.0f} | {rows / wall:>12,.0f} | {ratio:5.1f} |"
-        )
+FOLDER = Path(tempfile.gettempdir()) / "tenantbill-bench"
 
 
 def main() -> None:
-    """Measure the sizes that are asked for."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Measure what is asked for; the table is saved after each scenario."""
+    asked = _asked()
+    bench = Bench(
+        asked.folder.resolve(), asked.runs, asked.core_rows, tuple(shlex.split(asked.ours))
+    )
+    bench.folder.mkdir(parents=True, exist_ok=True)
+    table: list[Measured] = []
+    complaints: list[str] = []
+    for name in ALL if asked.scenario == "all" else [asked.scenario]:
+        for rows in sorted(asked.rows):
+            try:
+                table += SCENARIOS[name](bench, rows)
+            except (Disagreement, CommandFailed) as problem:
+                complaints.append(f"{name}, {rows:,} rows: {problem}")
+                tell(f"FAILED {complaints[-1]}")
+            if asked.save:
+                asked.save.write_text(render(table, complaints), encoding="utf-8")
+    shutil.rmtree(bench.folder / "scratch", ignore_errors=True)
+    print(render(table, complaints))
+    sys.exit(1 if complaints else 0)
+
+
+def _asked() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("scenario", nargs="?", choices=[*SCENARIOS, "all"], default="all")
     parser.add_argument("--rows", type=int, nargs="+", default=[1_000_000, 10_000_000])
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--folder", type=Path, required=True)
-    asked = parser.parse_args()
-    asked.folder.mkdir(parents=True, exist_ok=True)
-    print(f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}")
-    print("| usage rows  | what        |  wall s |   CPU s | MiB    |   rows/s     | ratio |")
-    print("|------------:|-------------|--------:|--------:|-------:|-------------:|------:|")
-    for rows in asked.rows:
-        measure(asked.folder, rows, asked.runs)
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="for months and stores")
+    parser.add_argument("--save", type=Path, help="write the table there too")
+    parser.add_argument(
+        "--core-rows", type=int, default=10_000_000, help="the largest month for the plain cores"
+    )
+    parser.add_argument("--ours", default="", help='options of ours, such as "--workers 2"')
+    return parser.parse_args()
 
 
 if __name__ == "__main__":
