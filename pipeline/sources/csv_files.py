@@ -27,7 +27,7 @@ from pipeline.sources.csv_faults import (
 from pipeline.sources.fast_block import fast_cells, last_record_end
 from pipeline.sources.judge import Cells, without_empties
 from pipeline.sources.slow_rows import Records, first_record, records, set_aside, split_lines
-from pipeline.sources.streams import byte_blocks
+from pipeline.sources.streams import HEAD_BYTES, byte_blocks
 from pipeline.sources.window import Window
 
 BLOCK_BYTES = 4 * 2**20
@@ -39,9 +39,8 @@ IN_QUOTES = "inside a quoted field"
 
 def read_header(path: Path, *, packed: bool) -> list[str]:
     """The column names of the file. Raises the errors of a header that cannot be read."""
-    size = BLOCK_BYTES // 16
-    with closing(byte_blocks(path, size, packed=packed)) as blocks:
-        return _header(Window(path, blocks, size))
+    with closing(byte_blocks(path, BLOCK_BYTES, packed=packed)) as blocks:
+        return _header(Window(path, blocks, BLOCK_BYTES))
 
 
 def csv_cells(
@@ -74,9 +73,10 @@ def _fast(window: Window, header: list[str]) -> Cells | None:
 
 
 def _end(window: Window) -> int:
-    if window.ended and len(window.buffer) <= window.size:
+    most = 2 * window.size
+    if window.ended and len(window.buffer) <= most:
         return len(window.buffer)
-    return last_record_end(window.buffer, window.size)
+    return last_record_end(window.buffer, most)
 
 
 def _slow(window: Window, header: list[str]) -> Cells:
@@ -138,7 +138,7 @@ def _frame(found: Records, header: list[str]) -> pl.DataFrame:
 def _header(window: Window) -> list[str]:
     """The first record that is not a blank line; the window is done with it afterwards."""
     misplaced_kind(window.path, window.buffer)
-    size = window.size
+    size = HEAD_BYTES
     while True:
         window.more(size)
         last = window.ended

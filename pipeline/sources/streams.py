@@ -12,6 +12,7 @@ import gzip
 import zlib
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from itertools import chain, repeat, takewhile
 from pathlib import Path
 
 from pipeline.sources.faults import DamagedGzip, UnreadableExport
@@ -19,14 +20,20 @@ from pipeline.sources.faults import DamagedGzip, UnreadableExport
 GZIP_MAGIC = b"\x1f\x8b"
 
 
+HEAD_BYTES = 2**14
+"""What is read at first: enough for the header, so that little is carried on behind it."""
+
+
 def byte_blocks(path: Path, size: int, *, packed: bool) -> Generator[bytes, None, None]:
-    """The unpacked bytes of the file, `size` at a time; the last block may be shorter."""
+    """The unpacked bytes of the file: its head, the rest of `size` bytes, then `size` at a time."""
+    head = min(HEAD_BYTES, size - 1)
+    sizes = chain((size,) if head < 1 else (head, size - head), repeat(size))
     with _named_faults(path), path.open("rb") as file:
         if not packed:
-            yield from iter(lambda: file.read(size), b"")
+            yield from takewhile(bool, map(file.read, sizes))
             return
         with gzip.GzipFile(fileobj=file, mode="rb") as unpacked:
-            yield from iter(lambda: unpacked.read(size), b"")
+            yield from takewhile(bool, map(unpacked.read, sizes))
 
 
 @contextmanager

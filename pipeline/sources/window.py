@@ -15,7 +15,10 @@ BOM = b"\xef\xbb\xbf"
 
 
 class Window:
-    """The part of a file that is in memory: unread bytes, and where in the file they begin."""
+    """The part of a file that is in memory: unread bytes, and where in the file they begin.
+
+    `blocks` bring the bytes of the file, about `size` at a time.
+    """
 
     def __init__(self, path: Path, blocks: Iterator[bytes], size: int) -> None:
         self.path = path
@@ -25,7 +28,7 @@ class Window:
         self.ended = False
         self.offset = 0
         self.rows = -1  # the header is not a row
-        self.more(size)
+        self.more(len(BOM))
         if self.buffer.startswith(BOM):
             self.drop(len(BOM))
 
@@ -36,7 +39,7 @@ class Window:
 
     def more(self, size: int) -> None:
         """Read on until at least `size` bytes are there, or the file ends."""
-        parts = [self.buffer]
+        parts = [self.buffer] if self.buffer else []
         there = len(self.buffer)
         while there < size and not self.ended:
             part = next(self.blocks, b"")
@@ -46,8 +49,11 @@ class Window:
         self.buffer = b"".join(parts)
 
     def fill(self) -> bool:
-        """Read on to a whole block; false if there is nothing more in the file."""
-        self.more(self.size)
+        """Read on if less than half a block is there; false if there is nothing more in the file.
+
+        What is left of a block is copied when the next one comes: so it must not be much.
+        """
+        self.more(max(self.size // 2, 1))
         return bool(self.buffer)
 
     def text(self, count: int) -> str:
