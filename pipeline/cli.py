@@ -7,6 +7,7 @@ store. Heavy imports wait until a command needs them, so that `--help` answers a
 from __future__ import annotations
 
 import errno
+import re
 import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -36,6 +37,21 @@ class PeriodsParameter(click.ParamType[list[Period]]):
     ) -> list[Period]:
         """The months that the words name, in order."""
         return value if isinstance(value, list) else Period.parse_range(value)
+
+
+class MemoryParameter(click.ParamType[int]):
+    """`2GiB`, `1500MiB`, or bytes."""
+
+    name = "memory"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """The bytes that the words name."""
+        found = re.fullmatch(r"(\d+)\s*(?:([KMGT])i?B?|B)?", str(value).strip(), re.IGNORECASE)
+        if not found:
+            self.fail(f"{value!r} is no amount of memory: write it like 2GiB", param, ctx)
+        return int(found[1]) << (10 * "KMGT".index(found[2].upper()) + 10 if found[2] else 0)
 
 
 class Commands(click.Group):
@@ -106,7 +122,20 @@ _tenant = _option("--tenant", multiple=True, help="Only this tenant; may be give
 def _work_options(command: Command) -> Command:
     """Give a command the options of every command that does work."""
     for option in (
-        _option("--workers", type=click.IntRange(1), default=1, help="Processes to use."),
+        _option(
+            "--workers",
+            type=click.IntRange(1),
+            default=None,
+            show_default="the machine's cores",
+            help="Tasks at a time.",
+        ),
+        _option(
+            "--memory",
+            type=MemoryParameter(),
+            default=None,
+            show_default="half the machine's, at most 4GiB",
+            help="What all of it may take, like 2GiB.",
+        ),
         _option("--wait", type=click.IntRange(0), default=0, help="Seconds to wait for the lock."),
         _option(
             "--log-format",
@@ -223,22 +252,24 @@ def _execute(
     feeds: Path | None,
     *,
     tenant: tuple[str, ...] = (),
-    workers: int = 1,
+    workers: int | None = None,
+    memory: int | None = None,
     wait: int = 0,
     log_format: str = "text",
     day: date | None = None,
 ) -> None:
     """Run a command's stages for each period in order, and leave with its exit code."""
-    from pipeline.executor import embedded  # noqa: PLC0415
-    from pipeline.plan import Request  # noqa: PLC0415
+    from pipeline.executor import cores, embedded, usual_memory  # noqa: PLC0415
+    from pipeline.plan import Budget, Request  # noqa: PLC0415
     from pipeline.run import execute  # noqa: PLC0415
     from pipeline.stages.order import STAGES  # noqa: PLC0415
     from pipeline.store.lock import store_lock  # noqa: PLC0415
     from pipeline.tell import teller  # noqa: PLC0415
 
+    budget = Budget(workers or cores(), memory or usual_memory())
     stages = tuple(stage for stage in STAGES if command in ("run", stage.name))
     has_errors = False
-    with teller(log_format) as tell, store_lock(store, wait), embedded(workers) as executor:
+    with teller(log_format) as tell, store_lock(store, wait), embedded(budget.workers) as executor:
         for period in periods:
             request = Request(
                 period,
@@ -249,6 +280,7 @@ def _execute(
                 datetime.now(UTC),
                 frozenset(tenant) or None,
                 day.toordinal() if day else None,
+                budget,
             )
             done = execute(request, executor, tell.progress)
             tell.done(period, command, done)

@@ -9,21 +9,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import get_context, parent_process
-from threading import Thread
 from typing import ParamSpec, TypeVar
-
-from pipeline.errors import WorkerLost
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 class InProcess(Executor):
-    """Runs each task at once, in this process: the engines use every core by themselves."""
+    """Runs each task at once, in the caller's thread."""
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Run the task and give its outcome, be it a result or an error."""
@@ -35,35 +30,30 @@ class InProcess(Executor):
         return future
 
 
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def usual_memory() -> int:
+    """What a run may take unless it is told: half of the machine's memory, at most 4 GiB."""
+    pages, size = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
+    return min(pages * size // 2, 4 << 30)
+
+
 @contextmanager
 def embedded(workers: int) -> Iterator[Executor]:
-    """An executor on this machine: in this process, or that many others.
+    """An executor on this machine, of that many threads.
 
-    Raises `WorkerLost` where one of them ends before its task.
+    Threads are enough: nearly all work is done by engines that let other threads run meanwhile,
+    and they share one program, one set of terms and one memory. Tasks that have not begun when the
+    run fails are not begun any more.
     """
     if workers == 1:
         yield InProcess()
         return
-    # A fresh interpreter each: the engines' threads do not survive a fork.
-    spawn = get_context("spawn")
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="worker")
     try:
-        with ProcessPoolExecutor(workers, spawn, initializer=_leave_with_parent) as pool:
-            yield pool
-    except BrokenProcessPool as error:
-        raise WorkerLost(
-            "a worker process ended before its task; nothing was published",
-            remedy="run again: it goes on from what is done; with fewer --workers if memory is "
-            "short",
-        ) from error
-
-
-def _leave_with_parent() -> None:
-    """End this worker when the run that started it is gone, however it went."""
-
-    def watch() -> None:
-        parent = parent_process()
-        if parent:
-            parent.join()
-            os._exit(1)
-
-    Thread(target=watch, daemon=True).start()
+        yield pool
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

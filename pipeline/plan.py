@@ -6,19 +6,44 @@ be done. Does not belong here: doing it (`run`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
 from pipeline.fingerprint import billing_code, fingerprint
 from pipeline.period import Period
-from pipeline.stages.bucket import Bucket, BucketTask
+from pipeline.stages.bucket import Bucket, BucketTask, Piece
 from pipeline.stages.order import Stage
 from pipeline.stages.terms import Terms
-from pipeline.store.landing import ListedExport, Listing, slot_of
+from pipeline.store.landing import ListedExport, Listing
 from pipeline.store.results import Run
+from pipeline.store.usage import slot_of
 from schemas.feeds import USAGE
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a run may use of the machine: that many workers, and bytes of memory for all of them."""
+
+    workers: int = 1
+    memory: int = 2 << 30
+
+    @property
+    def rows_at_once(self) -> int:
+        """How many rows of usage a worker may hold as numbers, while it measures them."""
+        share = (self.memory - BASE_BYTES) // self.workers
+        return max(SMALLEST_DAY, min(LARGEST_DAY, share // BYTES_A_ROW))
+
+
+BASE_BYTES = 600 << 20
+"""What the program, its engines and the terms take before any usage is read."""
+
+BYTES_A_ROW = 400
+"""What measuring takes for each row of a day, at its highest."""
+
+SMALLEST_DAY, LARGEST_DAY = 50_000, 500_000
+"""Rows of a bucket's largest day: fewer are not worth a bucket, more are no faster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +58,7 @@ class Request:
     now: datetime
     only_tenants: frozenset[str] | None = None
     access_day: int | None = None
+    budget: Budget = field(default_factory=Budget)
 
     @property
     def day(self) -> int:
@@ -81,19 +107,44 @@ def _identities(exports: Iterable[ListedExport]) -> list[tuple[str, ...]]:
     return [(one.feed, one.name, one.sha256, one.landing) for one in exports]
 
 
-def tasks_of(request: Request, plan: list[Bucket], terms: Terms, level: str) -> list[BucketTask]:
-    """The buckets as tasks, each with the terms of its own tenants and its name."""
-    names = terms.subscription_names
+def pieces_of(listing: Listing) -> tuple[Piece, ...]:
+    """The landings of usage that count, in the order in which they arrived.
+
+    So what is added later comes later, and what was made of those before stays as it is.
+    """
+    ranks: dict[str, dict[int, int]] = {}
+    arrived: dict[str, str] = {}
+    for rank, export in enumerate(listing.of(USAGE.name)):
+        ranks.setdefault(export.landing, {})[export.index] = rank
+        arrived[export.landing] = min(arrived.get(export.landing, "~"), export.arrived_at)
+    pieces = [
+        Piece(landing, tuple(rank for _, rank in sorted(of.items())))
+        for landing, of in ranks.items()
+    ]
+    return tuple(sorted(pieces, key=lambda piece: (arrived[piece.landing], min(piece.ranks))))
+
+
+def tasks_of(
+    request: Request, plan: list[Bucket], terms: Terms, named: Mapping[int, frozenset[str]]
+) -> list[BucketTask]:
+    """The buckets as tasks, each with the terms of its own tenants and its name.
+
+    `named` are the subscriptions that the usage of each slot names: of others' subscriptions, a
+    bucket depends on those alone.
+    """
+    known = frozenset(terms.subscription_names)
     slots = {name: slot_of(name) for name in terms.tenants}
+    only = request.only_tenants
     tasks = []
     for bucket in plan:
         own = terms.for_usage([name for name, slot in slots.items() if slot in bucket.slots])
-        only = request.only_tenants
-        made_of = (bucket, own, request.period, names, level, sorted(only) if only else None)
-        name = fingerprint(billing_code(), made_of)
+        names = frozenset().union(*(named.get(slot, frozenset()) for slot in bucket.slots))
+        relevant = tuple(sorted(names & known))
+        terms_name = fingerprint(
+            billing_code(), own, request.period, relevant, sorted(only) if only else None
+        )
+        name = fingerprint(terms_name, bucket)
         tasks.append(
-            BucketTask(
-                name, request.store, bucket, own, request.period, names, level, request.only_tenants
-            )
+            BucketTask(name, terms_name, request.store, bucket, own, request.period, relevant, only)
         )
     return tasks

@@ -6,7 +6,7 @@ belong here: what a stage does (`stages`), and words (`cli`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Executor, as_completed
 from dataclasses import dataclass
 from datetime import UTC
@@ -18,21 +18,18 @@ from pipeline.draft import TABLES, Draft
 from pipeline.errors import InputMissing, UsageError
 from pipeline.findings import ERROR
 from pipeline.fingerprint import billing_code, fingerprint
-from pipeline.plan import Request, inputs_of, parts_of, tasks_of
-from pipeline.stages.bucket import LEVELS, Bucket, buckets, run_bucket
+from pipeline.plan import Request, inputs_of, parts_of, pieces_of, tasks_of
+from pipeline.stages.bucket import buckets, run_bucket
 from pipeline.stages.conclude import Evidence
 from pipeline.stages.ingest import ingest
-from pipeline.stages.order import STAGES
+from pipeline.stages.order import OF_USAGE, STAGES
 from pipeline.stages.terms import Terms, build_terms
 from pipeline.store.landing import LandedStore, Listing
 from pipeline.store.results import ResultStore, Run
+from pipeline.steps import Progress, Step
 from pipeline.store.work import WorkStore
 from schemas.datasets import FINDINGS
 from schemas.feeds import TERMS
-
-Progress = Callable[[str, int, int], None]
-"""Told what is being done, and how much of how much is done."""
-
 
 @dataclass(frozen=True, slots=True)
 class Done:
@@ -68,11 +65,9 @@ def execute(request: Request, executor: Executor, progress: Progress) -> Done:
     todo = [stage for stage in request.stages if stage.name not in current]
     if request.only_tenants is not None:
         terms = terms.of(request.only_tenants)
-    levels = [level for level in LEVELS if any(stage.name == level for stage in todo)]
     outcomes: list[str] = []
-    if levels:
-        plan = buckets(landed, listing)
-        outcomes = _outcomes(request, plan, terms, levels[-1], executor, progress)
+    if any(stage.name in OF_USAGE for stage in todo):
+        outcomes = _outcomes(request, landed, listing, terms, executor, progress)
     work, draft = WorkStore(request.store), Draft(request, parts, latest, results)
     evidence = Evidence(
         request.period,
@@ -80,13 +75,13 @@ def execute(request: Request, executor: Executor, progress: Progress) -> Done:
         terms,
         request.day,
         request.only_tenants is None,
-        landed.landings_of(listing),
-        landed.recount,
+        [landed.landing(piece.landing) for piece in pieces_of(listing)],
+        sum(landed.usage(piece.landing).stored_rows() for piece in pieces_of(listing)),
         lambda name: pl.concat(work.load(outcome, name) for outcome in outcomes),
         draft.of,
     )
     for stage in todo:
-        progress(stage.name, 0, 1)
+        progress(Step(stage.name))
         draft.add(stage, stage.conclude(evidence))
         current[stage.name] = parts[stage.name]
     in_order = {stage.name: current[stage.name] for stage in STAGES if stage.name in current}
@@ -123,9 +118,9 @@ def _listing(
     if request.stages[0].name == "ingest":
         if request.feeds is None:
             raise AssertionError("ingest is asked for with a feeds directory")
-        progress("ingest", 0, 1)
+        progress(Step("ingest"))
         arrived_at = request.now.astimezone(UTC).isoformat()
-        return ingest(request.feeds, request.store, executor, arrived_at)[0]
+        return ingest(request.feeds, request.store, executor, arrived_at, progress)[0]
     listing = landed.listing()
     if listing is None:
         raise InputMissing(
@@ -165,16 +160,23 @@ def _check_input(request: Request, current: Mapping[str, str]) -> None:
 
 def _outcomes(
     request: Request,
-    plan: list[Bucket],
+    landed: LandedStore,
+    listing: Listing,
     terms: Terms,
-    level: str,
     executor: Executor,
     progress: Progress,
 ) -> list[str]:
-    """Have every bucket done up to a level; gives the names that their outcomes are kept under."""
-    futures = [executor.submit(run_bucket, task) for task in tasks_of(request, plan, terms, level)]
-    for done, _ in enumerate(as_completed(futures), start=1):
-        progress("usage", done, len(futures))
+    """Have every bucket done; gives the names that their outcomes are kept under."""
+    pieces = pieces_of(listing)
+    named = landed.named_subscriptions(piece.landing for piece in pieces)
+    plan = buckets(landed, pieces, request.budget.rows_at_once, request.budget.workers)
+    tasks = tasks_of(request, plan, terms, named)
+    futures = {executor.submit(run_bucket, task): task for task in tasks}
+    rows = sum(bucket.rows for bucket in plan)
+    done = done_rows = 0
+    for future in as_completed(futures):
+        done, done_rows = done + 1, done_rows + futures[future].bucket.rows
+        progress(Step("usage", done, len(futures), "buckets", done_rows, rows))
     return [future.result() for future in futures]
 
 

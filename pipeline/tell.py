@@ -17,12 +17,13 @@ import click
 from pipeline.errors import BillingError
 from pipeline.period import Period
 from pipeline.run import Done
+from pipeline.steps import Step
 
 
 class Teller(Protocol):
     """Whoever is told."""
 
-    def progress(self, what: str, done: int, of: int) -> None:
+    def progress(self, step: Step) -> None:
         """Take note that something is under way."""
 
     def done(self, period: Period, command: str, done: Done) -> None:
@@ -57,7 +58,7 @@ def teller(log_format: str) -> Iterator[Teller]:
 class PlainTeller:
     """Says only the last word."""
 
-    def progress(self, what: str, done: int, of: int) -> None:
+    def progress(self, step: Step) -> None:
         """Say nothing: nobody watches."""
 
     def done(self, period: Period, command: str, done: Done) -> None:
@@ -80,17 +81,22 @@ class TerminalTeller(PlainTeller):
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
-    def progress(self, what: str, done: int, of: int) -> None:
+    def progress(self, step: Step) -> None:
         """Show what is under way, and how far."""
-        self._bar.update(self._task, description=what, completed=done, total=of if of > 1 else None)
+        self._bar.update(
+            self._task,
+            description=_words(step),
+            completed=step.rows if step.due_rows else step.done,
+            total=step.due_rows or (step.due if step.due > 1 else None),
+        )
 
 
 class JsonTeller:
     """Writes one event a line to stderr."""
 
-    def progress(self, what: str, done: int, of: int) -> None:
+    def progress(self, step: Step) -> None:
         """Write an event."""
-        _event("progress", what=what, done=done, of=of)
+        _event("progress", **step._asdict())
 
     def done(self, period: Period, command: str, done: Done) -> None:
         """Write the last event."""
@@ -103,6 +109,12 @@ class JsonTeller:
             run_id=done.run.run_id,
             has_errors=done.has_errors,
         )
+
+
+def _words(step: Step) -> str:
+    """What is under way: stage, how many of how many, and the rows so far."""
+    of = f" {step.done:,} of {step.due:,} {step.unit}" if step.unit else ""
+    return f"{step.stage}{of}" + (f", {step.rows:,} rows" if step.rows else "")
 
 
 def _event(name: str, **values: object) -> None:

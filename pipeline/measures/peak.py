@@ -4,7 +4,8 @@ The idea: each session is a start (+1) and an end (-1). All endpoints of all gro
 `group | time | is_start`, so that ONE unstable sort of plain integers puts groups apart, times in
 order, and ends before starts at a tie: half-open intervals. Every group's endpoints add up to 0, so
 one running sum over everything is right within each group. The highest value of a stretch is the
-running sum as the stretch begins, or a later one within it.
+running sum as the stretch begins, or a later one within it; running sum and position, packed into
+one integer, give the highest and the earliest of it in one pass.
 
 Invariants, asserted: the running sum never goes below 0 and returns to 0.
 """
@@ -19,15 +20,12 @@ import numpy.typing as npt
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
-_TIME_BITS = 43
-"""Microseconds of a month and a bit for start or end: 2^42 µs are 50 days."""
-
 
 @dataclass(frozen=True, slots=True)
 class Sessions:
-    """Half-open sessions, clipped to the period: arrays of one length.
+    """Half-open sessions, clipped to the time that is measured: arrays of one length.
 
-    `group` is any code below 2^20; `start` and `end` are microseconds since the period began, with
+    `group` is any small code; `start` and `end` are counted from the beginning of that time, with
     0 <= start < end.
     """
 
@@ -36,68 +34,65 @@ class Sessions:
     end: Ints
 
     def __post_init__(self) -> None:
-        if len(self.group) and not (
-            self.start.min() >= 0
-            and (self.start < self.end).all()
-            and self.end.max() < 1 << (_TIME_BITS - 1)
-            and self.group.max() < 1 << (63 - _TIME_BITS)
-        ):
-            raise AssertionError(
-                "sessions are clipped, not empty, and their groups are small codes"
-            )
+        if len(self.group) and not (self.start.min() >= 0 and (self.start < self.end).all()):
+            raise AssertionError("sessions are clipped and not empty")
 
 
 def peaks(sessions: Sessions, group: Ints, since: Ints) -> tuple[Ints, Ints]:
     """The highest number of open sessions in each stretch, and the earliest instant of it.
 
     Stretches are (group, since), sorted; each lasts until the next one of its group, the last until
-    the period ends, and a group's first begins at 0. Groups without sessions have a peak of 0.
+    the measured time ends, and a group's first begins at 0. Groups without sessions have a peak of
+    0; sessions are of groups that have stretches.
     """
-    keys, running = _sweep(sessions)
-    boundary = (group << _TIME_BITS) | (since << 1)
+    bits = _time_bits(sessions, group, since)
+    keys, running = _sweep(sessions, bits)
     # What starts at the boundary belongs to the stretch; what ends there is already over.
-    first = np.searchsorted(keys, boundary | 1)
-    entering = np.concatenate([[0], running])[first]
-    last = np.append(first[1:], len(keys))[: len(first)]
-    highest = entering.copy()
+    first = np.searchsorted(keys, (group << bits) | (since << 1) | 1)
+    highest = np.concatenate([[0], running])[first]
     at = since.copy()
+    last = np.append(first[1:], len(keys))[: len(first)]
     filled = np.flatnonzero(last > first)
     if len(filled):
-        inside = np.maximum.reduceat(running, first[filled])
-        is_higher = inside > entering[filled]
-        rising = filled[is_higher]
-        highest[rising] = inside[is_higher]
-        at[rising] = _earliest(keys, running, first[rising], last[rising], highest[rising])
+        position_bits = len(keys).bit_length()
+        mask = (1 << position_bits) - 1
+        running <<= position_bits
+        running |= mask - np.arange(len(keys))
+        best = np.maximum.reduceat(running, first[filled])
+        is_higher = (best >> position_bits) > highest[filled]
+        rising, best = filled[is_higher], best[is_higher]
+        highest[rising] = best >> position_bits
+        at[rising] = (keys[mask - (best & mask)] & ((1 << bits) - 1)) >> 1
     return highest, at
 
 
-def _sweep(sessions: Sessions) -> tuple[Ints, Ints]:
+def _time_bits(sessions: Sessions, group: Ints, since: Ints) -> int:
+    """How many bits a time takes, with one for start or end."""
+    latest = max((int(times.max()) for times in (sessions.end, since) if len(times)), default=0)
+    bits = latest.bit_length() + 1
+    if len(group) and int(group.max()).bit_length() + bits > 63:
+        raise AssertionError("too many groups for one sweep: their codes are small")
+    return bits
+
+
+def _sweep(sessions: Sessions, bits: int) -> tuple[Ints, Ints]:
     """The sorted endpoints of all groups, and the number open after each."""
-    keys = np.concatenate(
-        [
-            (sessions.group << _TIME_BITS) | (sessions.start << 1) | 1,
-            (sessions.group << _TIME_BITS) | (sessions.end << 1),
-        ]
-    )
+    count = len(sessions.group)
+    keys = np.empty(2 * count, np.int64)
+    group = sessions.group << bits
+    np.left_shift(sessions.start, 1, out=keys[:count])
+    keys[:count] |= group
+    keys[:count] |= 1
+    np.left_shift(sessions.end, 1, out=keys[count:])
+    keys[count:] |= group
     keys.sort()
-    running = np.cumsum(((keys & 1) << 1) - 1)
+    running = keys & 1
+    running <<= 1
+    running -= 1
+    np.cumsum(running, out=running)
     if len(running) and (running[-1] != 0 or running.min() < 0):
         raise AssertionError("an end without its start: sessions were lost")
     return keys, running
-
-
-def _earliest(keys: Ints, running: Ints, first: Ints, last: Ints, highest: Ints) -> Ints:
-    """The instant at which each slice of the running sum first reaches its highest value."""
-    stretch = np.repeat(np.arange(len(first)), last - first)
-    position = np.arange(len(stretch)) + np.repeat(first - _offsets(last - first), last - first)
-    hits = running[position] == highest[stretch]
-    _, where = np.unique(stretch[hits], return_index=True)
-    key: Ints = keys[position[hits][where]]
-    return (key & ((1 << _TIME_BITS) - 1)) >> 1
-
-
-def _offsets(lengths: Ints) -> Ints:
-    return np.concatenate([[0], np.cumsum(lengths)[:-1]])
 
 
 def without_overlap(user: Ints, start: Ints, end: Ints) -> tuple[Ints, Flags]:
@@ -109,7 +104,7 @@ def without_overlap(user: Ints, start: Ints, end: Ints) -> tuple[Ints, Flags]:
     """
     bits = int(end.max()).bit_length() if len(end) else 1
     if len(user) and int(user[-1]).bit_length() + bits > 63:
-        raise AssertionError("too many users for one bucket")
+        raise AssertionError("too many users at once: their codes are small")
     latest = np.maximum.accumulate((user << bits) | end)
     before = np.concatenate([[-1], latest[:-1]])
     is_same_user = (before >> bits) == user

@@ -45,6 +45,13 @@ class Timeline:
         if not np.all(self._keys[1:] > self._keys[:-1]):
             raise AssertionError("steps are in order of subject and instant, without repetition")
 
+    def changing(self, after: int, before: int) -> Ints:
+        """The subjects for which a step begins between two instants, both not included."""
+        ranks = self._keys & ((1 << _RANK_BITS) - 1)
+        low = np.searchsorted(self._instants, after, side="right")
+        high = np.searchsorted(self._instants, before, side="left")
+        return self._keys[(ranks >= low) & (ranks < high)] >> _RANK_BITS
+
     def at(self, subjects: Ints, instants: Ints) -> Ints:
         """The value in force for each (subject, instant); every subject has a history."""
         if not len(subjects):

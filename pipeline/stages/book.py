@@ -89,6 +89,23 @@ class Book:
         return {key: tuple(rows) for key, rows in sorted(users.items())}
 
     @cached_property
+    def user_codes(self) -> dict[tuple[int, str], int]:
+        """The code of each (tenant code, user id)."""
+        return {key: code for code, key in enumerate(self.users)}
+
+    def changes_within(self, begin: int, end: int) -> npt.NDArray[np.bool_]:
+        """For which tenants anything that decides a row may change within [begin, end).
+
+        The last is for unknown ones. What holds at `begin` holds for all of it otherwise.
+        """
+        changes = np.zeros(len(self.tenants) + 1, bool)
+        owners = np.array([tenant for tenant, _ in self.subscriptions], np.int64)
+        changes[owners[self.is_active.changing(begin, end)]] = True
+        changes[self.primary.changing(begin, end)] = True
+        begins, ends = self.bounds
+        return changes | (begins > begin) | ((begin < ends) & (ends < end))
+
+    @cached_property
     def bounds(self) -> tuple[Ints, Ints]:
         """The instants at which the period begins and ends for each tenant; else in UTC."""
         zones = [*(tenant.zone for tenant in self.tenants), "UTC"]

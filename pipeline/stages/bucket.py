@@ -1,51 +1,52 @@
 """A bucket of tenants, from its landed rows to what it came to: the unit of memory and of work.
 
-Belongs here: choosing buckets, and running validate, split and meter over one, in memory. Does not
-belong here: those stages themselves, and putting buckets together (`stages.conclude`).
+Belongs here: choosing buckets, and taking one through its days. Does not belong here: what becomes
+of rows (`stages.cases`), how days are measured (`stages.meter`) and joined (`stages.month`).
+
+Rows are read a day at a time, so a bucket needs the memory of its largest day. A day's frames are
+kept under the name of everything they were made from; a later run takes up those that are the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
-from pipeline.errors import InputMissing
 from pipeline.period import Period
 from pipeline.stages.book import Book
-from pipeline.stages.meter import meter
-from pipeline.stages.split import split
+from pipeline.stages.cases import DUPLICATE, SUPERSEDED, Judge
+from pipeline.stages.days import Days
+from pipeline.stages.events import Replaced, replaced
+from pipeline.stages.fates import Fates, in_names
+from pipeline.stages.kinds import kinds_of
+from pipeline.stages.meter import Frames, Meters
+from pipeline.stages.month import Month
+from pipeline.stages.rows import BucketRows, Reading
 from pipeline.stages.terms import UsageTerms
-from pipeline.stages.validate import validate
-from pipeline.store.landing import SLOTS, Chunk, LandedStore, Listing
+from pipeline.store.landing import LandedStore
+from pipeline.store.usage import SLOTS
 from pipeline.store.work import WorkStore
-from schemas.feeds import USAGE
-
-BUCKET_ROWS = 500_000
-"""Buckets are halved until they hold no more rows than this, or a single slot."""
-
-LEVELS = ("validate", "split", "meter")
-
-Frames = dict[str, pl.DataFrame]
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A chunk that holds rows of a bucket: `ranks` gives each export's place in the listing."""
+    """A landing of usage that counts: `ranks` gives each of its exports' place in the listing."""
 
     landing: str
-    chunk: Chunk
-    ranks: tuple[tuple[int, int], ...]
+    ranks: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """A range of slots and where their rows lie."""
+    """A range of slots with `rows` sound rows, and the landings in which they lie."""
 
     first_slot: int
     after_slot: int
+    rows: int
     pieces: tuple[Piece, ...]
 
     @property
@@ -56,124 +57,104 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class BucketTask:
-    """Everything that a bucket's outcome depends on; `name` is their fingerprint."""
+    """Everything that a bucket's outcome depends on; `name` is their fingerprint.
+
+    `terms_name` is that of all of it but the rows.
+    """
 
     name: str
+    terms_name: str
     store: Path
     bucket: Bucket
     terms: UsageTerms
     period: Period
     subscription_names: tuple[str, ...]
-    level: str
     only_tenants: frozenset[str] | None
 
 
-def buckets(landed: LandedStore, listing: Listing) -> list[Bucket]:
-    """The slots, cut in halves until each part holds no more than BUCKET_ROWS rows."""
-    pieces = list(_pieces(landed, listing))
-    rows = [0] * SLOTS
-    for piece in pieces:
-        for slot, count in piece.chunk.slots.items():
-            rows[slot] += count
+def buckets(landed: LandedStore, pieces: tuple[Piece, ...], most_rows: int, least: int) -> list[Bucket]:
+    """The slots, cut in halves until no part has more than `most_rows` rows on any day.
+
+    And until there are at least so many parts, as far as rows and slots go. Heaviest first.
+    """
+    cells = [landed.usage(piece.landing).cells() for piece in pieces]
+    nothing = pl.DataFrame(schema={"day": pl.Int32, "slot": pl.UInt8, "rows": pl.Int64})
+    by_day = pl.concat([nothing, *(frame.select("day", "slot", "rows") for frame in cells)])
+    days = by_day["day"].unique().sort()
+    rows = np.zeros((len(days), SLOTS), np.int64)
+    where = days.search_sorted(by_day["day"]).to_numpy(), by_day["slot"].to_numpy()
+    np.add.at(rows, where, by_day["rows"].to_numpy())
 
     def cut(first: int, after: int) -> Iterator[Bucket]:
-        if sum(rows[first:after]) > BUCKET_ROWS and after - first > 1:
+        inside = rows[:, first:after]
+        heaviest = int(inside.sum(axis=1).max(initial=0))
+        is_part_enough = (after - first) * least <= SLOTS or heaviest <= SMALL_DAY
+        if after - first > 1 and not (is_part_enough and heaviest <= most_rows):
             middle = (first + after) // 2
             yield from cut(first, middle)
             yield from cut(middle, after)
         else:
-            slots = range(first, after)
-            inside = (piece for piece in pieces if any(slot in slots for slot in piece.chunk.slots))
-            yield Bucket(first, after, tuple(inside))
+            yield Bucket(first, after, int(inside.sum()), pieces)
 
-    return list(cut(0, SLOTS))
+    return sorted(cut(0, SLOTS), key=lambda one: -one.rows)
+
+
+SMALL_DAY = 20_000
+"""Rows on a day below which a bucket is not worth cutting for the sake of company."""
 
 
 def run_bucket(task: BucketTask) -> str:
-    """Do a bucket up to a level and keep what it came to. Gives the name it is kept under."""
+    """Take a bucket through its days. Gives the name under which its outcome is kept."""
     work = WorkStore(task.store)
     if not work.has(task.name):
-        rows = _landed_rows(task)
+        landed = LandedStore(task.store)
+        readings = [Reading(landed.usage(one.landing), one.ranks) for one in task.bucket.pieces]
+        rows = BucketRows(readings, task.bucket.slots, task.only_tenants)
         book = Book(task.terms, task.period, task.subscription_names)
-        read = pl.DataFrame({"rows": [len(rows)]}, schema={"rows": pl.Int64})
-        work.save(task.name, {"read": read, **outcome(rows, book, task.level)})
+        work.save(task.name, outcome(rows, book, work, task.terms_name))
     return task.name
 
 
-def outcome(rows: pl.DataFrame, book: Book, level: str) -> Frames:
-    """What landed rows come to: the small frames of each stage up to a level."""
-    validated = validate(rows, book)
-    frames = {
-        "quarantine": validated.quarantine,
-        "superseded": validated.superseded,
-        "tally": validated.tally,
-        "good": _counted(validated.good),
+def outcome(rows: BucketRows, book: Book, work: WorkStore, made_of: str) -> Frames:
+    """What a bucket's rows come to: the small frames that `stages.conclude` takes."""
+    kinds = kinds_of(rows, book)
+    judge = Judge(book, kinds)
+    fates = Fates(rows, kinds, book, judge)
+    meters = Meters(book, kinds.tenant, rows.event_ids)
+    twice = replaced(rows, kinds, judge)
+    rows.drop(twice.rows.number)
+    days = Days(rows, book, judge, fates, meters, work, made_of)
+    frames = days.measured()
+    again = np.where(twice.is_same, DUPLICATE, SUPERSEDED)
+    once = np.ones(len(again), np.int64)
+    for extra in (fates.broken(), fates.tally(twice.rows.kind.astype(np.int64), again, once)):
+        for name, frame in extra.items():
+            frames[name] = pl.concat([frames[name], frame.match_to_schema(frames[name].schema)])
+    named = in_names(frames, book)
+    return {
+        **named,
+        "read": pl.DataFrame({"rows": [rows.read]}),
+        "quarantine": frames["quarantine"],
+        "unbilled": frames["unbilled"],
+        "superseded": _superseded(rows, twice),
+        **Month(book, meters.stretches).metered(frames),
     }
-    if level == "validate":
-        return frames
-    parted = split(validated.good, book)
-    frames |= {"shares": parted.shares, "unbilled": parted.unbilled, "fates": parted.tally}
-    if level == "split":
-        return frames
-    metered = meter(parted.owned, book)
-    return frames | {
-        "parts": metered.parts,
-        "occupancy": metered.occupancy,
-        "open_sessions": metered.open_sessions,
-        "sums": metered.sums,
-    }
 
 
-def _counted(good: pl.DataFrame) -> pl.DataFrame:
-    return pl.DataFrame({"rows": [len(good)]}, schema={"rows": pl.Int64})
-
-
-def _pieces(landed: LandedStore, listing: Listing) -> Iterator[Piece]:
-    """The chunks of the listed usage exports; one whose content is listed twice comes twice."""
-    ranks: dict[str, list[dict[int, int]]] = {}
-    for rank, export in enumerate(listing.of(USAGE.name)):
-        readings = ranks.setdefault(export.landing, [])
-        reading = next((one for one in readings if export.index not in one), None)
-        if reading is None:
-            readings.append({export.index: rank})
-        else:
-            reading[export.index] = rank
-    for landing_id, readings in ranks.items():
-        landing = landed.landing(landing_id)
-        if landing is None:
-            raise InputMissing(
-                "an export that counts is no longer in the store",
-                where=landing_id,
-                remedy="run `tenantbill ingest PERIOD --feeds DIR`: it takes in what is missing",
-            )
-        for reading in readings:
-            for chunk in landing.chunks:
-                yield Piece(landing_id, chunk, tuple(sorted(reading.items())))
-
-
-def _landed_rows(task: BucketTask) -> pl.DataFrame:
-    """The bucket's rows with the `rank` of their export, without those that no longer count."""
-    landed = LandedStore(task.store)
-    frames = []
-    for piece in task.bucket.pieces:
-        ranks = dict(piece.ranks)
-        rank = pl.col("export").replace_strict(ranks, default=None, return_dtype=pl.Int32)
-        rows = (
-            landed.scan(piece.landing, piece.chunk, task.bucket.slots)
-            .with_columns(rank=rank)
-            .filter(pl.col("rank").is_not_null())
-        )
-        if task.only_tenants is not None:
-            rows = rows.filter(pl.col("tenant_id").is_in(list(task.only_tenants)))
-        frames.append(rows.drop("export", "slot").collect())
-    return pl.concat(frames) if frames else _no_rows()
-
-
-def _no_rows() -> pl.DataFrame:
-    extra: Mapping[str, pl.DataType] = {
-        "row": pl.Int64(),
-        "defects": pl.String(),
-        "raw": pl.String(),
-        "rank": pl.Int32(),
-    }
-    return pl.DataFrame(schema={**USAGE.dtypes, **extra})
+def _superseded(rows: BucketRows, twice: Replaced) -> pl.DataFrame:
+    """R11.1: rows that a later export corrects, and where the correction stands."""
+    chosen = twice.rows.at(~twice.is_same)
+    rank, row = rows.whence(chosen.number)
+    by_rank, by_row = rows.whence(twice.by[~twice.is_same])
+    tenants = rows.kinds["tenant_id"].gather(pl.Series(chosen.kind))
+    ids = [one.decode() for one in rows.event_ids(chosen.number)]
+    return pl.DataFrame(
+        {
+            "event_id": pl.Series(ids, dtype=pl.String),
+            "tenant_id": tenants,
+            "rank": rank,
+            "row": row,
+            "by_rank": by_rank,
+            "by_row": by_row,
+        }
+    )

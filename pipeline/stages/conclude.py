@@ -21,11 +21,10 @@ from pipeline.stages.book import why_set_aside
 from pipeline.stages.controls import Control, count, total
 from pipeline.stages.ingest import ingest_findings
 from pipeline.stages.invoice import invoice
-from pipeline.stages.meter import meter_findings
 from pipeline.stages.rate import rate
-from pipeline.stages.split import split_findings
 from pipeline.stages.terms import Terms
-from pipeline.stages.validate import FATES, validate_findings
+from pipeline.stages.cases import FATES
+from pipeline.stages.usage_findings import meter_findings, split_findings, validate_findings
 from pipeline.store.landing import Landing, Listing
 from schemas.datasets import QUARANTINE, SUPERSEDED, UNBILLED, USAGE_SPLIT
 from schemas.feeds import USAGE
@@ -46,7 +45,7 @@ class Evidence:
 
     `gathered` gives a frame of all buckets' outcomes by its name; `published` a dataset of an
     earlier stage. All listed rows are read where the run `is_whole`, about every tenant. `landings`
-    hold the usage; `recount` has another engine count them again.
+    hold the usage, `stored_rows` is what lies in them by its size.
     """
 
     period: Period
@@ -55,7 +54,7 @@ class Evidence:
     access_day: int
     is_whole: bool
     landings: list[Landing]
-    recount: Callable[[list[Landing]], tuple[int, Decimal]]
+    stored_rows: int
     gathered: Callable[[str], pl.DataFrame]
     published: Callable[[str], pl.DataFrame]
 
@@ -75,17 +74,20 @@ class Evidence:
 
 
 def conclude_ingest(evidence: Evidence) -> Conclusion:
-    """Have the landed rows counted by another engine; name the columns that nobody reads."""
-    landings = evidence.landings
-    rows, quantity = evidence.recount(landings)
+    """Tie what was read to what is stored, and to what another engine finds in the exports."""
+    read = rows = 0
+    read_quantity = quantity = Decimal(0)
+    for landing in evidence.landings:
+        for recounted, of_rows, of_quantity in zip(
+            landing.recounted, landing.rows, landing.quantity, strict=True
+        ):
+            if recounted is not None:
+                read, read_quantity = read + of_rows, read_quantity + of_quantity
+                rows, quantity = rows + recounted[0], quantity + recounted[1]
     controls = [
-        count("ingest", "usage rows", sum(sum(landing.rows) for landing in landings), rows),
-        Control(
-            "ingest",
-            "quantity of usage rows",
-            sum((landing.quantity for landing in landings), Decimal(0)),
-            quantity,
-        ),
+        count("ingest", "usage rows", evidence.listed_rows, evidence.stored_rows),
+        count("ingest", "usage rows of Parquet exports, counted again", rows, read),
+        Control("ingest", "quantity of Parquet exports, summed again", quantity, read_quantity),
     ]
     return Conclusion({}, ingest_findings(evidence.listing), controls)
 

@@ -7,7 +7,7 @@ reading a file (`sources`), the landed form (`store.landing`), and what rows are
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Executor
+from concurrent.futures import Executor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,11 +15,13 @@ from pipeline.errors import FeedMissing
 from pipeline.findings import Finding, finding
 from pipeline.fingerprint import file_sha256, fingerprint, reading_code
 from pipeline.sources import find_exports, read_export, unknown_columns
-from pipeline.store.landing import LandedStore, Landing, ListedExport, Listing
+from pipeline.sources.recount import recounted
+from pipeline.steps import Progress, Step
+from pipeline.store.landing import LandedStore, ListedExport, Listing
 from schemas.columns import Table
 from schemas.feeds import FEEDS, USAGE
 
-GROUP_BYTES = 64 << 20
+GROUP_BYTES = 16 << 20
 """Exports are landed together until they come to this size: many small files make few chunks."""
 
 
@@ -32,37 +34,29 @@ class _Arrival:
     export: ListedExport
 
 
-def ingest(feeds: Path, store: Path, executor: Executor, arrived_at: str) -> tuple[Listing, bool]:
+def ingest(
+    feeds: Path, store: Path, executor: Executor, arrived_at: str, progress: Progress
+) -> tuple[Listing, bool]:
     """The listing of the exports that are in the feeds directory now, and whether it is a new one.
 
     Exports whose content the last listing already has are not read again.
     """
     landed = LandedStore(store)
     before = landed.listing()
-    known = (
-        {
-            one.sha256: one
-            for one in before.exports
-            if one.reader == reading_code() and landed.has(one.landing)
-        }
-        if before
-        else {}
-    )
-    unchanged = {(export.feed, export.name): export for export in before.exports} if before else {}
-    arrivals = [
-        arrival for table in FEEDS for arrival in _arrivals(table, feeds, unchanged, arrived_at)
+    found = [
+        (table, path, name) for table in FEEDS for path, name in _found(table, feeds)
     ]
-    listed = {
-        (arrival.export.feed, arrival.export.name): _as_known(arrival.export, known)
-        for arrival in arrivals
-    }
-    new = [arrival for arrival in arrivals if not listed[_key(arrival)].landing]
-    for group, landing in _land(new, store, executor):
+    arrivals = _arrivals(found, before, executor, arrived_at)
+    known = _known(before.exports, arrivals, landed) if before else {}
+    listed = {_key(one): known.get(_key(one), one.export) for one in arrivals}
+    new = [one for one in arrivals if _key(one) not in known]
+    taken = {export.landing for export in known.values()}
+    for group, landing_id, rows in _land(new, taken, store, executor, progress):
         for index, arrival in enumerate(group):
             listed[_key(arrival)] = replace(
                 arrival.export,
-                rows=landing.rows[index],
-                landing=landing.id,
+                rows=rows[index],
+                landing=landing_id,
                 index=index,
                 unknown_columns=tuple(unknown_columns(arrival.path, arrival.table)),
             )
@@ -88,20 +82,24 @@ def ingest_findings(listing: Listing) -> list[Finding]:
     return found
 
 
-def land_group(store: Path, landing_id: str, group: list[tuple[Table, Path]]) -> Landing:
-    """Read some exports and land them together, unless that was done before. A task of `ingest`."""
+def land_group(
+    store: Path, landing_id: str, table: Table, paths: list[Path]
+) -> tuple[int, ...]:
+    """Read some exports of a feed and land them together; gives the rows of each.
+
+    A task of `ingest`; nothing is done again that was done before.
+    """
     landed = LandedStore(store)
-    return landed.landing(landing_id) or landed.land(
-        landing_id, [read_export(path, table) for table, path in group]
-    )
+    if table is not USAGE:
+        return tuple(landed.land(landing_id, read_export(path, table)) for path in paths)
+    if landed.has(landing_id):
+        return landed.landing(landing_id).rows
+    exports = [read_export(path, table) for path in paths]
+    return landed.land_usage(landing_id, exports, [recounted(path) for path in paths]).rows
 
 
-def _arrivals(
-    table: Table,
-    feeds: Path,
-    unchanged: dict[tuple[str, str], ListedExport],
-    arrived_at: str,
-) -> Iterator[_Arrival]:
+def _found(table: Table, feeds: Path) -> list[tuple[Path, str]]:
+    """The files of a feed, in order, and their names."""
     found = find_exports(feeds, table)
     if not found and not table.optional:
         raise FeedMissing(
@@ -110,79 +108,113 @@ def _arrivals(
             where=feeds,
             remedy=f"export {table.name} into it, or name another directory with --feeds",
         )
-    for export in found:
-        status = export.path.stat()
+    return [(export.path, export.name) for export in found]
+
+
+def _arrivals(
+    found: list[tuple[Table, Path, str]],
+    before: Listing | None,
+    executor: Executor,
+    arrived_at: str,
+) -> list[_Arrival]:
+    """What lies in the feeds directory; a file that did not change is not hashed again."""
+    unchanged = {(export.feed, export.name): export for export in before.exports} if before else {}
+    arrivals, hashes = [], []
+    for table, path, name in found:
+        status = path.stat()
         stat = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
-        before = unchanged.get((table.name, export.name))
-        is_same = before is not None and before.stat == stat
-        sha256 = before.sha256 if before and is_same else file_sha256(export.path)
-        yield _Arrival(
-            table,
-            export.path,
-            ListedExport(
-                table.name,
-                export.name,
-                sha256,
-                status.st_size,
-                0,
-                arrived_at,
-                "",
-                0,
-                reading_code(),
-                (),
-                stat,
-            ),
+        export = ListedExport(
+            table.name, name, "", status.st_size, 0, arrived_at, "", 0, reading_code(), (), stat
         )
+        last = unchanged.get((table.name, name))
+        if last is not None and last.stat == stat:
+            export = replace(export, sha256=last.sha256)
+        arrivals.append(_Arrival(table, path, export))
+        hashes.append(None if export.sha256 else executor.submit(file_sha256, path))
+    return [
+        replace(one, export=replace(one.export, sha256=task.result())) if task else one
+        for one, task in zip(arrivals, hashes, strict=True)
+    ]
 
 
-def _as_known(export: ListedExport, known: dict[str, ListedExport]) -> ListedExport:
-    """The export with what an earlier listing says of the same content, if one does."""
-    before = known.get(export.sha256)
-    if before is None or before.feed != export.feed:
-        return export
-    return replace(
-        export,
-        rows=before.rows,
-        arrived_at=before.arrived_at if before.name == export.name else export.arrived_at,
-        landing=before.landing,
-        index=before.index,
-        unknown_columns=before.unknown_columns,
-    )
+def _known(
+    before: Iterable[ListedExport], arrivals: list[_Arrival], landed: LandedStore
+) -> dict[tuple[str, str], ListedExport]:
+    """The arrivals whose content is landed already, as they are listed.
+
+    A landing is taken up whole: only if each of its exports is still there, by name or content.
+    """
+    free: dict[tuple[str, str], list[ListedExport]] = {}
+    for one in arrivals:
+        free.setdefault((one.export.feed, one.export.sha256), []).append(one.export)
+    landings: dict[str, list[ListedExport]] = {}
+    for export in before:
+        landings.setdefault(export.landing, []).append(export)
+    known = {}
+    for landing_id, members in landings.items():
+        if any(one.reader != reading_code() for one in members) or not landed.has(landing_id):
+            continue
+        matched = [_match(member, free) for member in members]
+        for member, now in zip(members, matched, strict=True):
+            if now is not None and None in matched:
+                free[member.feed, member.sha256].append(now)
+            elif now is not None:
+                arrived_at = member.arrived_at if member.name == now.name else now.arrived_at
+                known[now.feed, now.name] = replace(
+                    member, name=now.name, stat=now.stat, arrived_at=arrived_at
+                )
+    return known
+
+
+def _match(
+    member: ListedExport, free: dict[tuple[str, str], list[ListedExport]]
+) -> ListedExport | None:
+    """Take an arrival of the same content, if there is one; best one of the same name."""
+    same = free.get((member.feed, member.sha256), [])
+    same.sort(key=lambda one: one.name != member.name, reverse=True)
+    return same.pop() if same else None
 
 
 def _land(
-    new: list[_Arrival], store: Path, executor: Executor
-) -> Iterator[tuple[list[_Arrival], Landing]]:
-    groups = list(_grouped(new))
-    tasks = [
-        executor.submit(
-            land_group,
-            store,
-            fingerprint(reading_code(), [(one.table.name, one.export.sha256) for one in group]),
-            [(one.table, one.path) for one in group],
-        )
-        for group in groups
-    ]
-    for group, task in zip(groups, tasks, strict=True):
-        yield group, task.result()
+    new: list[_Arrival],
+    taken: set[str],
+    store: Path,
+    executor: Executor,
+    progress: Progress,
+) -> Iterator[tuple[list[_Arrival], str, tuple[int, ...]]]:
+    """Have new exports landed, some together; a landing is named by what is in it."""
+    tasks = {}
+    for group in _grouped(new):
+        members = [(one.table.name, one.export.sha256) for one in group]
+        again = 0
+        while (landing_id := fingerprint(reading_code(), members, again)) in taken:
+            again += 1
+        taken.add(landing_id)
+        paths = [one.path for one in group]
+        task = executor.submit(land_group, store, landing_id, group[0].table, paths)
+        tasks[task] = group, landing_id
+    files = rows = 0
+    for task in as_completed(tasks):
+        group, landing_id = tasks[task]
+        files, rows = files + len(group), rows + sum(task.result())
+        progress(Step("ingest", files, len(new), "files", rows))
+        yield group, landing_id, task.result()
 
 
 def _grouped(new: list[_Arrival]) -> Iterator[list[_Arrival]]:
-    """Usage exports together, in order, until they come to GROUP_BYTES; others one by one."""
-    group: list[_Arrival] = []
+    """Usage exports together, in order, until they come to GROUP_BYTES; others one by one.
+
+    The largest groups come first, so that no worker is left alone with one at the end.
+    """
+    groups: list[list[_Arrival]] = []
+    room = 0
     for arrival in new:
-        if group and (
-            arrival.table is not USAGE
-            or sum(one.export.size for one in group) + arrival.export.size > GROUP_BYTES
-        ):
-            yield group
-            group = []
-        group.append(arrival)
-        if arrival.table is not USAGE:
-            yield group
-            group = []
-    if group:
-        yield group
+        if arrival.table is not USAGE or not groups or room < arrival.export.size:
+            groups.append([])
+            room = GROUP_BYTES if arrival.table is USAGE else 0
+        groups[-1].append(arrival)
+        room -= arrival.export.size
+    yield from sorted(groups, key=lambda group: -sum(one.export.size for one in group))
 
 
 def _key(arrival: _Arrival) -> tuple[str, str]:

@@ -1,7 +1,7 @@
-"""Look usage rows up in the terms: every name as a code, and every rule that a row breaks.
+"""Look words up in the terms: names as codes, and every rule that a row breaks.
 
-Belongs here: from a landed row to what the terms know of it. Does not belong here: what becomes of
-the row (`stages.validate`), and what the terms say (`stages.book`).
+Belongs here: from the words of rows to what the terms know of them. Does not belong here: what
+becomes of rows (`stages.cases`), and what the terms say (`stages.book`).
 """
 
 from __future__ import annotations
@@ -13,39 +13,35 @@ import polars as pl
 from pipeline.measures.timeline import Ints
 from pipeline.rules.split import NOBODY, UNKNOWN_ID
 from pipeline.stages.book import SUM, Book
+from pipeline.store.usage import OPEN
 from schemas.feeds import USAGE_IN_CONTEXT
 
 Flags = npt.NDArray[np.bool_]
 
-OPEN = np.iinfo(np.int64).max
-"""The end of a row that states none."""
 
+def rules_broken(rows: pl.DataFrame, book: Book) -> pl.DataFrame:
+    """Rows in words, with `defects`, and the codes, instants and `rules` that they break.
 
-def looked_up(rows: pl.DataFrame, book: Book) -> pl.DataFrame:
-    """The rows with the codes that `Book` knows them by, and every rule they break as `rules`."""
+    Adds tenant, started, ended, measure as `Book` counts them; `rules` is null where none is.
+    """
     rows = rows.with_columns(
         tenant=code_of("tenant_id", [tenant.id for tenant in book.tenants]),
         started=pl.col("started_at").to_physical().fill_null(0),
         ended=pl.col("ended_at").to_physical().fill_null(OPEN),
         meter_named=code_of("meter", book.meters),
     )
-    named, is_foreign = _named_subscription(rows, book)
-    assigned, licensed = _by_user(rows, named, book)
-    meter = np.where(rows["meter"].is_null(), licensed, rows["meter_named"])
+    _, is_foreign = named_subscription(rows, book)
+    meter = np.where(rows["meter"].is_null(), _licensed(rows, book), rows["meter_named"])
     is_judged = rows["meter"].is_not_null() | (
         rows["tenant_id"].is_not_null() & rows["started_at"].is_not_null()
     )
     measure = book.measure[rows["tenant"].to_numpy(), meter]
     rows = rows.with_columns(
-        named=pl.Series(named),
-        assigned=pl.Series(assigned),
-        meter_text=pl.col("meter"),
-        meter=pl.Series(meter),
         measure=pl.Series(measure),
-        tenant_known=pl.when(pl.col("tenant_id").is_not_null()).then(pl.col("tenant") >= 0),
+        tenant_known=_tenant_known(),
         meter_known=pl.when(is_judged).then(pl.Series(meter) >= 0),
         is_summed=pl.Series(measure == SUM),
-        is_foreign=pl.Series(is_foreign) & pl.col("tenant_id").is_not_null(),
+        is_foreign=pl.Series(is_foreign),
         quantity_unreadable=pl.Series(has_defect(rows, "quantity_unreadable")),
     )
     is_whole = ~pl.Series(has_defect(rows, "row_shape"))
@@ -62,6 +58,29 @@ def looked_up(rows: pl.DataFrame, book: Book) -> pl.DataFrame:
     )
 
 
+def is_broken_in_context(kinds: pl.DataFrame, is_foreign: Flags) -> Flags:
+    """Whether rows of a kind break a rule of USAGE_IN_CONTEXT whatever else they state.
+
+    Takes tenant_id, tenant, meter, meter_named; a kind that states no meter is not judged by it.
+    """
+    judged = kinds.with_columns(
+        tenant_known=_tenant_known(),
+        meter_known=pl.when(pl.col("meter").is_not_null()).then(pl.col("meter_named") >= 0),
+        is_summed=pl.lit(None, pl.Boolean),
+        quantity=pl.lit(None, pl.Int64),
+        quantity_unreadable=pl.lit(None, pl.Boolean),
+        is_foreign=pl.Series(is_foreign),
+    )
+    broken: Flags = (
+        judged.select(
+            pl.any_horizontal(rule.broken.fill_null(False) for rule in USAGE_IN_CONTEXT)
+        )
+        .to_series()
+        .to_numpy()
+    )
+    return broken
+
+
 def code_of(column: str, names: list[str]) -> pl.Expr:
     """The position of each text in a list of names; -1 for null and for any other text."""
     if not names:
@@ -70,57 +89,50 @@ def code_of(column: str, names: list[str]) -> pl.Expr:
     return code.cast(pl.Int64).fill_null(-1)
 
 
-def _named_subscription(rows: pl.DataFrame, book: Book) -> tuple[Ints, Flags]:
-    """The code of the subscription that each row names, and whether it is another tenant's only."""
+def named_subscription(rows: pl.DataFrame, book: Book) -> tuple[Ints, Flags]:
+    """The code of the subscription that each row names, and whether it is another tenant's only.
+
+    Takes tenant_id, tenant (code) and subscription_id.
+    """
     names = list(book.subscription_names)
     text = rows.select(code_of("subscription_id", names)).to_series().to_numpy()
     position = {name: code for code, name in enumerate(names)}
-    own = np.array(
-        [tenant * len(names) + position[name] for tenant, name in book.subscriptions], np.int64
-    )
-    order = np.argsort(own)
-    wanted = rows["tenant"].to_numpy() * len(names) + text
-    found = np.minimum(np.searchsorted(own[order], wanted), max(len(own) - 1, 0))
-    is_own = (text >= 0) & (rows["tenant"].to_numpy() >= 0)
+    known = [
+        (tenant * len(names) + position[name], code)
+        for code, (tenant, name) in enumerate(book.subscriptions)
+        if name in position
+    ]
+    own, codes = np.array(sorted(known), np.int64).reshape(-1, 2).T
+    tenant = rows["tenant"].to_numpy()
+    wanted = tenant * len(names) + text
+    is_own = (text >= 0) & (tenant >= 0)
+    code = np.full(len(rows), UNKNOWN_ID)
     if len(own):
-        is_own &= own[order][found] == wanted
-        code = np.where(is_own, order[found], UNKNOWN_ID)
+        found = np.minimum(np.searchsorted(own, wanted), len(own) - 1)
+        is_own &= own[found] == wanted
+        code = np.where(is_own, codes[found], UNKNOWN_ID)
     else:
         is_own[:] = False
-        code = np.full(len(rows), UNKNOWN_ID)
     named = np.where(rows["subscription_id"].is_null(), NOBODY, code)
-    return named, (text >= 0) & ~is_own
-
-
-def _by_user(rows: pl.DataFrame, named: Ints, book: Book) -> tuple[Ints, Ints]:
-    """R3.1, R3.2: the subscription and the meter that rows get from their user, if they need to."""
-    assigned = np.full(len(rows), NOBODY)
-    licensed = np.full(len(rows), NOBODY)
-    needs = (
-        ((named == NOBODY) | rows["meter"].is_null().to_numpy())
-        & rows["user_id"].is_not_null().to_numpy()
-        & (rows["tenant"].to_numpy() >= 0)
-    )
-    if not book.users or not needs.any():
-        return assigned, licensed
-    tenants, names = zip(*book.users, strict=True)
-    known = pl.DataFrame({"tenant": tenants, "user_id": names}).with_row_index("user")
-    asked = np.flatnonzero(needs)
-    user = (
-        rows.select("tenant", "user_id")[asked]
-        .join(known, on=["tenant", "user_id"], how="left", maintain_order="left")["user"]
-        .cast(pl.Int64)
-        .fill_null(NOBODY)
-        .to_numpy()
-    )
-    asked, user = asked[user >= 0], user[user >= 0]
-    started = rows["started"].to_numpy()[asked]
-    assigned[asked] = book.assigned.at(user, started)
-    licensed[asked] = book.licensed_meter.at(user, started)
-    return assigned, licensed
+    names_tenant = rows["tenant_id"].is_not_null().to_numpy()
+    return named, (text >= 0) & ~is_own & names_tenant
 
 
 def has_defect(rows: pl.DataFrame, rule: str) -> Flags:
     """Whether reading a row found it to break a rule."""
     found: Flags = rows["defects"].str.contains(rule, literal=True).fill_null(False).to_numpy()
     return found
+
+
+def _tenant_known() -> pl.Expr:
+    return pl.when(pl.col("tenant_id").is_not_null()).then(pl.col("tenant") >= 0)
+
+
+def _licensed(rows: pl.DataFrame, book: Book) -> Ints:
+    """R3.2: the meter that rows get from their user, where they state one of a known tenant."""
+    whose = rows.select("tenant", "user_id").iter_rows()
+    user = np.array([book.user_codes.get(one, NOBODY) for one in whose], np.int64)
+    licensed = np.full(len(rows), NOBODY)
+    known = np.flatnonzero(user >= 0)
+    licensed[known] = book.licensed_meter.at(user[known], rows["started"].to_numpy()[known])
+    return licensed

@@ -37,3 +37,6 @@ STAGES = (
     Stage("invoice", conclude.conclude_invoice, ("invoices",), ("rate",)),
     Stage("access", conclude.conclude_access, ("access",), ("ingest",)),
 )
+
+OF_USAGE = ("validate", "split", "meter")
+"""The stages that conclude from what the buckets came to."""

@@ -33,6 +33,19 @@ def appearing(final: Path, scratch: Path) -> Iterator[Path]:
         shutil.rmtree(draft, ignore_errors=True)
 
 
+@contextmanager
+def appearing_file(final: Path, scratch: Path) -> Iterator[Path]:
+    """A file to write, which becomes `final` when the block ends well, and vanishes otherwise."""
+    scratch.mkdir(parents=True, exist_ok=True)
+    draft = scratch / uuid4().hex
+    try:
+        yield draft
+        final.parent.mkdir(parents=True, exist_ok=True)
+        draft.replace(final)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write a JSON file, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)

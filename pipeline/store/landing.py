@@ -1,57 +1,41 @@
-"""Landed exports: typed Parquet, read once from each export and addressed by its content.
+"""Landed exports: read once from each export, and addressed by its content.
 
-Belongs here: the form in which exports lie in the store, and the listing of those that count. Does
-not belong here: reading the exports themselves (`sources`), and which rows are good.
+Belongs here: landings as folders that appear whole, and the listing of the exports that count. Does
+not belong here: reading the exports (`sources`), the form of usage (`store.usage`), and which rows
+are good.
 
-A *landing* holds the rows of one or several exports in chunks; in a chunk, rows are in order of
-*slot*, a hash of the tenant, so that the rows of a bucket (a range of slots) are found without
-reading the others. A *listing* names the exports that a run counts, in order of file names.
+A *landing* holds the rows of one or several exports. A *listing* names the exports that a run
+counts, in order of file names.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import duckdb
 import polars as pl
 
 from pipeline.errors import StoreDamaged
+from pipeline.sources import Batch
 from pipeline.store.files import appearing, read_json, write_json
-from schemas.columns import MONEY, Table
-
-SLOTS = 256
-CHUNK_ROWS = 500_000
-ROW_GROUP_ROWS = 16_384
-
-
-class ReadRows(Protocol):
-    """Rows as the reading of an export gives them, some at a time."""
-
-    def whole(self) -> pl.DataFrame:
-        """The feed's columns, `row`, `defects`, `raw`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """A Parquet file of landed rows; `slots` counts its rows by slot."""
-
-    name: str
-    slots: dict[int, int]
+from pipeline.store.usage import LandedUsage, UsageWriter
+from schemas.columns import Table
 
 
 @dataclass(frozen=True, slots=True)
 class Landing:
-    """What a landing folder holds: `rows` by export, and the sum of every `quantity`."""
+    """What a landing of usage came to, export by export: its rows, and the sum of its quantities.
+
+    `recounted` is what another engine found in the export itself, where it can read it.
+    """
 
     id: str
     rows: tuple[int, ...]
-    quantity: Decimal
-    chunks: tuple[Chunk, ...]
+    quantity: tuple[Decimal, ...]
+    recounted: tuple[tuple[int, Decimal] | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +44,7 @@ class ListedExport:
 
     `stat` is what the file system said of it when it was last read: while that is the same, the
     content is. `index` is its position in its landing, `reader` the version of the code that read
-    it.
+    it. A landing's exports are listed all together or not at all.
     """
 
     feed: str
@@ -88,11 +72,6 @@ class Listing:
         return [export for export in self.exports if export.feed == feed]
 
 
-def slot_of(tenant: str) -> int:
-    """The slot of a tenant: the same on every machine and in every version."""
-    return hashlib.blake2b(tenant.encode(), digest_size=1).digest()[0]
-
-
 class LandedStore:
     """The landed exports of a store."""
 
@@ -105,91 +84,68 @@ class LandedStore:
         """Whether a landing is there."""
         return (self._folder(landing_id) / "manifest.json").exists()
 
-    def landing(self, landing_id: str) -> Landing | None:
-        """A landing, if it is there."""
-        manifest = self._folder(landing_id) / "manifest.json"
-        if not manifest.exists():
-            return None
-        value = read_json(manifest)
-        chunks = tuple(
-            Chunk(chunk["name"], {int(slot): rows for slot, rows in chunk["slots"].items()})
-            for chunk in value["chunks"]
-        )
-        return Landing(landing_id, tuple(value["rows"]), Decimal(value["quantity"]), chunks)
-
-    def land(self, landing_id: str, exports: Sequence[Iterable[ReadRows]]) -> Landing:
-        """Write the rows of some exports as one landing, in bounded memory.
-
-        Each export is its batches, as they are read.
-        """
-        rows = [0] * len(exports)
-        quantity = Decimal(0)
-        chunks: list[Chunk] = []
+    def land(self, landing_id: str, batches: Iterable[Batch]) -> int:
+        """Keep the rows of one export of a small feed. Gives their number."""
+        if self.has(landing_id):
+            return int(read_json(self._folder(landing_id) / "manifest.json")["rows"])
         with appearing(self._folder(landing_id), self._scratch) as folder:
-            for frame in _chunked(_numbered(exports, rows)):
-                chunk = frame.with_columns(slot=_slots(frame)).sort("slot", maintain_order=True)
-                name = f"{len(chunks):04d}.parquet"
-                chunk.write_parquet(
-                    folder / name,
-                    compression="lz4",
-                    row_group_size=ROW_GROUP_ROWS,
-                    statistics=True,
-                )
-                quantity += _quantity(chunk)
-                counts = chunk.group_by("slot").len().sort("slot").iter_rows()
-                chunks.append(Chunk(name, dict(counts)))
+            frames = [batch.whole() for batch in batches]
+            if frames:
+                pl.concat(frames).write_parquet(folder / "rows.parquet", compression="lz4")
+            rows = sum(map(len, frames))
+            write_json(folder / "manifest.json", {"rows": rows})
+        return rows
+
+    def land_usage(
+        self,
+        landing_id: str,
+        exports: Sequence[Iterable[Batch]],
+        recounted: Sequence[tuple[int, Decimal] | None],
+    ) -> Landing:
+        """Keep the rows of some exports of usage, in bounded memory."""
+        if self.has(landing_id):
+            return self.landing(landing_id)
+        with appearing(self._folder(landing_id), self._scratch) as folder:
+            totals = UsageWriter(folder).write(exports)
             write_json(
                 folder / "manifest.json",
                 {
-                    "rows": rows,
-                    "quantity": str(quantity),
-                    "chunks": [asdict(chunk) for chunk in chunks],
+                    "rows": totals.rows,
+                    "quantity": [str(one) for one in totals.quantity],
+                    "recounted": [one and [one[0], str(one[1])] for one in recounted],
                 },
             )
-        return Landing(landing_id, tuple(rows), quantity, tuple(chunks))
+        return Landing(landing_id, totals.rows, totals.quantity, tuple(recounted))
 
-    def recount(self, landings: Iterable[Landing]) -> tuple[int, Decimal]:
-        """Rows and sum of quantities that lie in usage landings, as another engine finds them."""
-        files = [
-            str((self._folder(landing.id) / chunk.name).absolute())
-            for landing in landings
-            for chunk in landing.chunks
-        ]
-        if not files:
-            return 0, Decimal(0)
-        counted = duckdb.execute(
-            "select count(*), coalesce(sum(quantity::decimal(38, 6)), 0) from read_parquet(?)",
-            [files],
-        ).fetchone()
-        rows, quantity = counted or (0, Decimal(0))
-        return int(rows), Decimal(quantity)
+    def landing(self, landing_id: str) -> Landing:
+        """A landing of usage."""
+        value = read_json(self._folder(landing_id) / "manifest.json")
+        return Landing(
+            landing_id,
+            tuple(value["rows"]),
+            tuple(map(Decimal, value["quantity"])),
+            tuple(one and (one[0], Decimal(one[1])) for one in value["recounted"]),
+        )
 
-    def scan(self, landing_id: str, chunk: Chunk, slots: range) -> pl.LazyFrame:
-        """A chunk's rows of some slots: as landed, with `export` (its index) and `slot`."""
-        path = self._folder(landing_id) / chunk.name
-        inside = pl.col("slot").is_between(slots.start, slots.stop - 1)
-        return pl.scan_parquet(path, glob=False).filter(inside)
+    def usage(self, landing_id: str) -> LandedUsage:
+        """The rows of a landing of usage."""
+        return LandedUsage(self._folder(landing_id), self.landing(landing_id).rows)
+
+    def named_subscriptions(self, landings: Iterable[str]) -> dict[int, frozenset[str]]:
+        """The subscriptions that the usage of each slot names."""
+        frames = [self.usage(one).named_subscriptions() for one in landings]
+        if not frames:
+            return {}
+        named = pl.concat(frames).group_by("slot").agg(pl.col("subscription_id").unique())
+        return {slot: frozenset(names) for slot, names in named.iter_rows()}
 
     def rows_of(self, export: ListedExport, table: Table) -> pl.DataFrame:
-        """All rows of one export, for feeds that are small: columns, `row`, `defects`, `raw`."""
-        landing = self.landing(export.landing)
+        """All rows of an export of a small feed: its columns, `row`, `defects`, `raw`."""
         extra = {"row": pl.Int64(), "defects": pl.String(), "raw": pl.String()}
-        schema = pl.Schema({**table.dtypes, **extra})
-        if landing is None or not landing.chunks:
-            return pl.DataFrame(schema=schema)
-        frames = [
-            self.scan(landing.id, chunk, range(SLOTS))
-            .filter(pl.col("export") == export.index)
-            .select(schema.names())
-            .collect()
-            for chunk in landing.chunks
-        ]
-        return pl.concat(frames).sort("row")
-
-    def landings_of(self, listing: Listing) -> list[Landing]:
-        """The landings that hold the usage of a listing, each once."""
-        ids = dict.fromkeys(export.landing for export in listing.of("usage"))
-        return [landing for one in ids if (landing := self.landing(one))]
+        file = self._folder(export.landing) / "rows.parquet"
+        if not file.exists():
+            return pl.DataFrame(schema=pl.Schema({**table.dtypes, **extra}))
+        return pl.read_parquet(file, glob=False)
 
     def listing(self) -> Listing | None:
         """The newest listing, if any export was ever taken in."""
@@ -231,42 +187,3 @@ def _read(listing: Path) -> list[dict[str, Any]]:
             remedy="remove the file and run `tenantbill ingest PERIOD --feeds DIR` again",
         ) from error
     return exports
-
-
-def _numbered(exports: Sequence[Iterable[ReadRows]], rows: list[int]) -> Iterator[pl.DataFrame]:
-    """All batches, with the index of their export; `rows` takes each export's count."""
-    for index, batches in enumerate(exports):
-        for batch in batches:
-            frame = batch.whole()
-            rows[index] += len(frame)
-            yield frame.with_columns(pl.lit(index, pl.Int32).alias("export"))
-
-
-def _chunked(batches: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """Batches gathered into frames of about CHUNK_ROWS rows."""
-    gathered: list[pl.DataFrame] = []
-    for batch in batches:
-        gathered.append(batch)
-        if sum(map(len, gathered)) >= CHUNK_ROWS:
-            yield pl.concat(gathered)
-            gathered = []
-    if any(len(batch) for batch in gathered):
-        yield pl.concat(gathered)
-
-
-def _quantity(rows: pl.DataFrame) -> Decimal:
-    """The exact sum of the rows' quantities; 0 for feeds that have none."""
-    if "quantity" not in rows.columns:
-        return Decimal(0)
-    total = rows["quantity"].cast(MONEY).sum()
-    return total if isinstance(total, Decimal) else Decimal(0)
-
-
-def _slots(rows: pl.DataFrame) -> pl.Series:
-    """The slot of each row's tenant; rows and feeds that name none lie in slot 0."""
-    if "tenant_id" not in rows.columns:
-        return pl.repeat(0, len(rows), dtype=pl.UInt8, eager=True)
-    tenants = rows["tenant_id"]
-    names = tenants.unique().drop_nulls().to_list()
-    slots = [slot_of(name) for name in names]
-    return tenants.replace_strict(names, slots, default=0, return_dtype=pl.UInt8)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
+from zipfile import ZipFile
 
 import polars as pl
 
-from pipeline.store.files import appearing
+from pipeline.store.files import appearing_file
 
 
 class WorkStore:
@@ -24,21 +26,28 @@ class WorkStore:
 
     def has(self, name: str) -> bool:
         """Whether the outcome of that fingerprint is there."""
-        return self._folder(name).exists()
+        return self._file(name).exists()
 
     def save(self, name: str, frames: Mapping[str, pl.DataFrame]) -> None:
         """Keep an outcome, all its frames together. Saving the same again changes nothing."""
-        with appearing(self._folder(name), self._scratch) as folder:
+        with appearing_file(self._file(name), self._scratch) as file, ZipFile(file, "w") as packed:
             for key, frame in frames.items():
-                frame.write_parquet(folder / f"{key}.parquet")
+                with packed.open(key, "w", force_zip64=True) as member:
+                    frame.write_ipc(member)
 
     def load(self, name: str, key: str) -> pl.DataFrame:
         """One frame of an outcome."""
-        return pl.read_parquet(self._folder(name) / f"{key}.parquet", glob=False)
+        with ZipFile(self._file(name)) as packed:
+            return pl.read_ipc(BytesIO(packed.read(key)))
+
+    def load_all(self, name: str) -> dict[str, pl.DataFrame]:
+        """All frames of an outcome."""
+        with ZipFile(self._file(name)) as packed:
+            return {key: pl.read_ipc(BytesIO(packed.read(key))) for key in packed.namelist()}
 
     def clear_scratch(self) -> None:
         """Remove what runs that were killed left half-written. The caller holds the lock."""
         shutil.rmtree(self._scratch, ignore_errors=True)
 
-    def _folder(self, name: str) -> Path:
-        return self._root / name[:2] / name
+    def _file(self, name: str) -> Path:
+        return self._root / name[:2] / f"{name}.zip"

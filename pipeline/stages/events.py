@@ -1,0 +1,94 @@
+"""Find the rows whose event comes again: the row of the latest export counts (R11.1).
+
+Belongs here: which rows are replaced, and by which. Does not belong here: what becomes of the
+others (`stages.cases`).
+
+Candidates share 36 bits of a hash of their event id; what decides is the real (tenant, event_id).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from pipeline.measures.timeline import Ints
+from pipeline.stages.cases import Flags, Judge
+from pipeline.stages.kinds import Kinds
+from pipeline.stages.rows import BucketRows, Rows
+from pipeline.store.usage import HASH_BITS, POSITION_BITS
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """Rows that no longer count: their numbers, the one that counts instead, and whether it says
+    the same (`duplicate`) or not (`superseded`)."""
+
+    rows: Rows
+    by: Ints
+    is_same: Flags
+
+
+def replaced(rows: BucketRows, kinds: Kinds, judge: Judge) -> Replaced:
+    """R11.1: of the sound rows of one event, all but the last in order of exports and rows."""
+    candidates = _candidates(rows)
+    found = rows.take(candidates)
+    is_sound = found.kind >= 0
+    is_sound[is_sound] = ~judge.is_broken(found.at(is_sound))
+    found = found.at(is_sound)
+    rank, row = rows.whence(found.number)
+    together = pl.DataFrame(
+        {
+            "tenant": kinds.tenant[found.kind],
+            "event_id": pl.Series(rows.event_ids(found.number), dtype=pl.Binary),
+            "rank": rank,
+            "row": row,
+            "number": found.number,
+            "kind": found.kind,
+            "user": found.user,
+            "started": found.started,
+            "ended": found.ended,
+            "quantity": found.quantity,
+        }
+    ).with_row_index("at")
+    event = ["tenant", "event_id"]
+    content = pl.struct("kind", "user", "started", "ended", "quantity")
+    decided = (
+        together.sort(*event, "rank", "row")
+        .with_columns(
+            by=pl.col("number").last().over(event),
+            is_same=content == content.last().over(event),
+        )
+        .filter(pl.col("number") != pl.col("by"))
+        .sort("number")
+    )
+    return Replaced(
+        found.at(decided["at"].to_numpy()),
+        decided["by"].to_numpy(),
+        decided["is_same"].to_numpy(),
+    )
+
+
+def _candidates(rows: BucketRows) -> Ints:
+    """The numbers of the rows whose hash is also another's.
+
+    Hash and number make one integer, so that one sort of plain integers brings equals together.
+    """
+    number_bits = max(rows.numbers, 1).bit_length()
+    keep = min(HASH_BITS, 64 - number_bits)
+    parts = []
+    for keys, first in rows.keys():
+        number = (keys & np.uint64((1 << POSITION_BITS) - 1)) + np.uint64(first)
+        hashed = (keys >> np.uint64(POSITION_BITS)) & np.uint64((1 << HASH_BITS) - 1)
+        parts.append((hashed >> np.uint64(HASH_BITS - keep)) << np.uint64(number_bits) | number)
+    if not parts:
+        return np.empty(0, np.int64)
+    joined = np.concatenate(parts)
+    joined.sort()
+    hashed = joined >> np.uint64(number_bits)
+    is_equal = hashed[1:] == hashed[:-1]
+    shares = np.append(is_equal, False) | np.append(False, is_equal)
+    numbers: npt.NDArray[np.uint64] = joined[shares] & np.uint64((1 << number_bits) - 1)
+    return numbers.astype(np.int64)

@@ -1,0 +1,300 @@
+"""A bucket's usage rows, from all the exports that count, as plain numbers.
+
+Belongs here: bringing the landings of a bucket together: one code a kind of row, one code a user,
+one number a row. Does not belong here: what becomes of rows (`stages.cases`), and how they lie in
+the store (`store.usage`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from pipeline.measures.codes import Codes32
+from pipeline.store.dictionary import Dictionary
+from pipeline.store.usage import (
+    KIND,
+    NO_QUANTITY,
+    NO_USER,
+    OPEN,
+    USER,
+    LandedUsage,
+    Stretch,
+    Words,
+    keys_of,
+    no_broken,
+)
+from schemas.columns import INSTANT, QUANTITY
+from schemas.feeds import USAGE
+
+Ints = npt.NDArray[np.int64]
+
+_NOT_OURS = -1
+"""The code of kinds and users of other buckets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Some rows: codes of their kind and user (NO_USER: none), what they state, their number.
+
+    Arrays of one length; `started`, `ended` (OPEN: none) in microseconds, `quantity` (NO_QUANTITY:
+    none) in millionths, `number` as `BucketRows` counts them.
+    """
+
+    kind: Codes32
+    user: Codes32
+    started: Ints
+    ended: Ints
+    quantity: Ints
+    number: Ints
+
+    def __len__(self) -> int:
+        return len(self.kind)
+
+    def at(self, chosen: npt.NDArray[Any]) -> Rows:
+        """Some of the rows, by a mask or by positions."""
+        return Rows(*(getattr(self, one.name)[chosen] for one in fields(self)))
+
+    @staticmethod
+    def together(parts: Sequence[Rows]) -> Rows:
+        """All rows of the parts."""
+        if len(parts) == 1:
+            return parts[0]
+        return Rows(
+            *(
+                np.concatenate([np.empty(0, kind), *(getattr(part, name) for part in parts)])
+                for name, kind in _COLUMNS.items()
+            )
+        )
+
+
+_COLUMNS = {
+    "kind": np.int32,
+    "user": np.int32,
+    "started": np.int64,
+    "ended": np.int64,
+    "quantity": np.int64,
+    "number": np.int64,
+}
+
+
+class Reading(NamedTuple):
+    """A landing whose rows count: `ranks` gives each of its exports' place in the listing."""
+
+    landed: LandedUsage
+    ranks: tuple[int, ...]
+
+
+class BucketRows:
+    """The rows of some slots. A row's number is its position in its landing, after those before.
+
+    `kinds` and `users` hold the words of every code; `broken` the rows that break a rule by
+    themselves, with the `rank` of their export. `read` counts the rows read so far, the broken
+    and the dropped ones included.
+    """
+
+    def __init__(
+        self, readings: Sequence[Reading], slots: range, only_tenants: frozenset[str] | None
+    ) -> None:
+        self._readings = readings
+        self._slots = slots
+        self._only = only_tenants
+        kinds, users = Dictionary(KIND), Dictionary(USER)
+        self._kind_codes = [self._codes(one, "kinds", kinds) for one in readings]
+        self._user_codes = [self._codes(one, "users", users) for one in readings]
+        self.kinds, self.users = kinds.rows, users.rows
+        self.broken = pl.concat(
+            [no_broken().with_columns(rank=pl.lit(0, pl.Int32)), *map(self._broken, readings)]
+        )
+        self._cells = [one.landed.cells() for one in readings]
+        landed = [int(cells["rows"].sum()) for cells in self._cells]
+        self._first = np.concatenate([[0], np.cumsum(landed)]).astype(np.int64)
+        stretches = [_stretches(cells, slots, n) for n, cells in enumerate(self._cells)]
+        self._stretches = pl.concat(stretches).sort("day", "reading", "first")
+        self._dropped = np.empty(0, np.int64)
+        self.read = len(self.broken)
+
+    @property
+    def days(self) -> list[int]:
+        """The UTC days on which rows start, as days since 1970."""
+        return self._stretches["day"].unique().sort().to_list()
+
+    def drop(self, numbers: Ints) -> None:
+        """Leave these rows out from now on."""
+        self._dropped = np.sort(numbers)
+
+    def of_days(self, days: range) -> Rows:
+        """The rows that start on some days, without the dropped ones."""
+        inside = pl.col("day").is_between(days.start, days.stop - 1)
+        parts = []
+        for (reading,), group in self._stretches.filter(inside).group_by(
+            "reading", maintain_order=True
+        ):
+            parts.append(self._read(int(str(reading)), group))
+        return Rows.together(parts)
+
+    def kinds_of_days(self, days: range) -> Codes32:
+        """The kinds of the rows that start on some days, without the dropped ones."""
+        inside = pl.col("day").is_between(days.start, days.stop - 1)
+        kinds = [np.empty(0, np.int32)]
+        for (reading,), group in self._stretches.filter(inside).group_by("reading"):
+            stretches = _as_stretches(group)
+            index = int(str(reading))
+            kind = self._kind_codes[index][self._readings[index].landed.read("kind", stretches)]
+            kinds.append(kind[self._is_kept(index, stretches, kind)])
+        return np.concatenate(kinds)
+
+    def identity(self, days: range) -> list[tuple[int, ...]]:
+        """What says which rows lie on some days: a landing's number, and the stretches."""
+        inside = pl.col("day").is_between(days.start, days.stop - 1)
+        return self._stretches.filter(inside).select("reading", "first", "rows").rows()
+
+    def keys(self) -> Iterator[tuple[Words, int]]:
+        """The sorted keys of each chunk, without their slot, and the number of its first row."""
+        for n, reading in enumerate(self._readings):
+            for keys, first in keys_of(reading.landed, self._cells[n], self._slots):
+                yield keys, int(self._first[n]) + first
+
+    @property
+    def numbers(self) -> int:
+        """Every number is below this."""
+        return int(self._first[-1])
+
+    def take(self, numbers: Ints) -> Rows:
+        """Some rows by their numbers, in that order; kinds that are not asked for are -1."""
+        columns = {name: np.empty(len(numbers), kind) for name, kind in _COLUMNS.items()}
+        columns["number"] = numbers
+        for index, where, positions in self._located(numbers):
+            landed = self._readings[index].landed
+            columns["kind"][where] = self._kind_codes[index][landed.take("kind", positions)]
+            columns["user"][where] = _user(
+                self._user_codes[index], landed.take("user", positions)
+            )
+            for name in ("started", "ended", "quantity"):
+                columns[name][where] = landed.take(name, positions)
+        return Rows(**columns)
+
+    def whence(self, numbers: Ints) -> tuple[Ints, Ints]:
+        """The rank of the export that each row came in, and its row there."""
+        rank, row = np.empty(len(numbers), np.int64), np.empty(len(numbers), np.int64)
+        for index, where, positions in self._located(numbers):
+            reading = self._readings[index]
+            export, row[where] = reading.landed.whence(positions)
+            rank[where] = np.array(reading.ranks)[export]
+        return rank, row
+
+    def event_ids(self, numbers: Ints) -> list[bytes]:
+        """The event ids of some rows, as UTF-8."""
+        ids = np.empty(len(numbers), object)
+        for index, where, positions in self._located(numbers):
+            found = np.empty(len(positions), object)
+            found[:] = self._readings[index].landed.event_ids(positions)
+            ids[where] = found
+        return list(ids)
+
+    def in_words(self, numbers: Ints) -> pl.DataFrame:
+        """Some rows as they were exported: the feed's columns, `rank` and `row`."""
+        rows = self.take(numbers)
+        rank, row = self.whence(numbers)
+        kind, user = pl.Series(rows.kind), pl.Series(rows.user)
+        words = {
+            "event_id": pl.Series([one.decode() for one in self.event_ids(numbers)], dtype=pl.String),
+            "started_at": pl.Series(rows.started).cast(INSTANT),
+            "ended_at": pl.Series(rows.ended).set(pl.Series(rows.ended == OPEN), None).cast(INSTANT),
+            "quantity": pl.Series([_decimal(n) for n in rows.quantity.tolist()], dtype=QUANTITY),
+            "user_id": self.users["user_id"].gather(user.set(user == NO_USER, None)),
+            "rank": pl.Series(rank).cast(pl.Int32),
+            "row": pl.Series(row),
+        }
+        named = self.kinds[rows.kind].with_columns(**words)
+        return named.select(*USAGE.names, "rank", "row")
+
+    def _codes(self, reading: Reading, name: str, dictionary: Dictionary) -> Codes32:
+        """The bucket's code of each of a landing's kinds or users."""
+        words = reading.landed.words(name)
+        is_ours = words["slot"].is_between(self._slots.start, self._slots.stop - 1)
+        if self._only is not None:
+            is_ours &= words["tenant_id"].is_in(list(self._only))
+        codes = np.full(len(words) + 1, _NOT_OURS, np.int32)
+        codes[np.flatnonzero(is_ours.to_numpy())] = dictionary.codes_of(words.filter(is_ours))
+        return codes
+
+    def _broken(self, reading: Reading) -> pl.DataFrame:
+        broken = reading.landed.broken()
+        is_ours = pl.col("slot").is_between(self._slots.start, self._slots.stop - 1)
+        if self._only is not None:
+            is_ours &= pl.col("tenant_id").is_in(list(self._only))
+        rank = pl.col("export").replace_strict(
+            range(len(reading.ranks)), reading.ranks, return_dtype=pl.Int32
+        )
+        return broken.filter(is_ours).drop("slot").with_columns(rank=rank)
+
+    def _read(self, index: int, group: pl.DataFrame) -> Rows:
+        landed, stretches = self._readings[index].landed, _as_stretches(group)
+        kind = self._kind_codes[index][landed.read("kind", stretches)]
+        first = int(self._first[index])
+        rows = Rows(
+            kind,
+            _user(self._user_codes[index], landed.read("user", stretches)),
+            landed.read("started", stretches),
+            landed.read("ended", stretches),
+            landed.read("quantity", stretches),
+            np.concatenate(
+                [np.arange(first + one.first, first + one.first + one.rows) for one in stretches]
+            ),
+        )
+        is_kept = self._is_kept(index, stretches, kind)
+        return rows if is_kept.all() else rows.at(is_kept)
+
+    def _is_kept(
+        self, index: int, stretches: list[Stretch], kind: Codes32
+    ) -> npt.NDArray[np.bool_]:
+        """Which rows of some stretches are asked for and not dropped."""
+        is_kept = np.ones(len(kind), bool) if self._only is None else kind != _NOT_OURS
+        self.read += int(is_kept.sum())
+        before = 0
+        for one in stretches:
+            first = int(self._first[index]) + one.first
+            low, high = np.searchsorted(self._dropped, [first, first + one.rows])
+            is_kept[self._dropped[low:high] - first + before] = False
+            before += one.rows
+        return is_kept
+
+    def _located(self, numbers: Ints) -> Iterator[tuple[int, Ints, Ints]]:
+        """For each landing that holds some of the rows: which of them, and their positions."""
+        landing = np.searchsorted(self._first, numbers, side="right") - 1
+        for index in np.unique(landing).tolist():
+            where = np.flatnonzero(landing == index)
+            yield index, where, numbers[where] - self._first[index]
+
+
+def _user(codes: Codes32, user: Codes32) -> Codes32:
+    """The bucket's code of users; the last of `codes` is what NO_USER, -1, finds."""
+    found: Codes32 = codes[user]
+    return found
+
+
+def _stretches(cells: pl.DataFrame, slots: range, reading: int) -> pl.DataFrame:
+    """day, reading, first, rows of each chunk's rows of some slots, a day after the other."""
+    return (
+        cells.with_columns(first=pl.col("rows").cum_sum() - pl.col("rows"))
+        .filter(pl.col("slot").is_between(slots.start, slots.stop - 1))
+        .group_by("chunk", "day", maintain_order=True)
+        .agg(pl.col("first").min(), pl.col("rows").sum())
+        .select("day", pl.lit(reading, pl.Int32).alias("reading"), "first", "rows")
+    )
+
+
+def _as_stretches(group: pl.DataFrame) -> list[Stretch]:
+    return [Stretch(first, rows) for first, rows in group.select("first", "rows").iter_rows()]
+
+
+
+def _decimal(millionths: int) -> Decimal | None:
+    return None if millionths == NO_QUANTITY else Decimal(millionths).scaleb(-6)

@@ -1,0 +1,204 @@
+"""Measure one day's sessions: who was on at once, whole and split (R4 peak).
+
+Belongs here: laying down users' sessions, cutting them at the day's end, sweeping over the rest.
+Does not belong here: the sweep itself (`measures.peak`), and joining days (`stages.month`).
+
+Days are measured in order. What is still open when a day ends is handed to the next one: a user's
+sessions, once laid down, do not overlap, so the pieces that reach beyond the day say everything
+that later days need to know of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+
+import numpy as np
+import polars as pl
+
+from pipeline.measures.codes import Codes32
+from pipeline.measures.peak import Sessions, peaks, without_overlap
+from pipeline.measures.timeline import Ints
+from pipeline.stages.kinds import Flags
+from pipeline.stages.stretches import Stretches
+from pipeline.store.usage import NO_USER
+
+EventIds = Callable[[Ints], list[bytes]]
+"""From numbers of rows to their event ids."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stays:
+    """Sessions of a bucket: arrays of one length.
+
+    `own` is owner and meter as one code; `user` is NO_USER where users do not count (R4.2); `start`
+    and `end` are instants within the tenant's period; `number` is the row's.
+    """
+
+    own: Ints
+    user: Codes32
+    start: Ints
+    end: Ints
+    number: Ints
+
+    def __len__(self) -> int:
+        return len(self.own)
+
+    def at(self, chosen: Flags | Ints) -> Stays:
+        """Some of them, by a mask or by positions."""
+        return Stays(*(getattr(self, one.name)[chosen] for one in fields(self)))
+
+    @staticmethod
+    def together(*parts: Stays) -> Stays:
+        """All of them."""
+        return Stays(
+            *(np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(Stays))
+        )
+
+    @staticmethod
+    def none() -> Stays:
+        """No sessions."""
+        nothing = np.empty(0, np.int64)
+        return Stays(nothing, np.empty(0, np.int32), nothing, nothing, nothing)
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """The (tenant, meter) of each `own`, as one code, and the instant at which its period begins."""
+
+    of: Ints
+    begins: Ints
+    meters: int
+
+    def not_before(self, own: Ints, begin: int) -> Ints | int:
+        """The first instant from `begin` on that counts for each `own`."""
+        if (self.begins <= begin).all():
+            return begin
+        return np.maximum(self.begins[own], begin)
+
+
+@dataclass(frozen=True, slots=True)
+class DayOfSessions:
+    """What a day's sessions come to.
+
+    `peaks`: group, stretch (its number), peak, at; `parts`: own, quantity (open at the group's
+    earliest peak of the day), own_peak; `carried` are the pieces that reach beyond the day.
+    """
+
+    peaks: pl.DataFrame
+    parts: pl.DataFrame
+    carried: Stays
+
+
+def measure_sessions(
+    begun: Stays,
+    carried: Stays,
+    begin: int,
+    end: int,
+    groups: Groups,
+    stretches: Stretches,
+    event_ids: EventIds,
+) -> DayOfSessions:
+    """Measure [begin, end): sessions that began in it, or before it in the first day of all, and
+    those `carried` into it."""
+    begun = begun.at(begun.start < begun.end)
+    laid_down = lay_down(begun, carried, groups.meters, event_ids)
+    pieces = Stays.together(carried, laid_down) if len(carried) else laid_down
+    beyond = pieces.at(pieces.end > end)
+    start = np.maximum(pieces.start, groups.not_before(pieces.own, begin)) - begin
+    stop = np.minimum(pieces.end, end) - begin
+    is_inside = start < stop
+    if not is_inside.all():
+        pieces, start, stop = pieces.at(is_inside), start[is_inside], stop[is_inside]
+    group = groups.of[pieces.own]
+    table = stretches.table(_present(group)).within(begin, end)
+    highest, at = peaks(Sessions(group, start, stop), table.group, table.since - begin)
+    own_codes = _present(pieces.own)
+    own_peak, _ = peaks(Sessions(pieces.own, start, stop), own_codes, np.zeros_like(own_codes))
+    peak_at = _earliest_peak(table.group, highest, at)[group]
+    is_open = (start <= peak_at) & (peak_at < stop)
+    open_then = np.bincount(pieces.own[is_open], minlength=len(groups.of))[own_codes]
+    return DayOfSessions(
+        pl.DataFrame(
+            {"group": table.group, "stretch": table.number, "peak": highest, "at": at + begin}
+        ),
+        pl.DataFrame({"own": own_codes, "quantity": open_then, "own_peak": own_peak}),
+        beyond,
+    )
+
+
+def lay_down(begun: Stays, carried: Stays, meters: int, event_ids: EventIds) -> Stays:
+    """R4.2: what is left of each session once the same user's earlier ones have ended.
+
+    Sessions without a user count on their own.
+    """
+    is_personal = begun.user != NO_USER
+    if not is_personal.any():
+        return begun
+    personal = begun.at(is_personal)
+    who = _who(personal, meters)
+    order = in_order(who, personal.start, personal.number, event_ids)
+    personal, who = personal.at(order), who[order]
+    is_first = np.append(True, who[1:] != who[:-1])
+    rank = np.cumsum(is_first) - 1
+    floor = _covered_until(who[is_first], carried, meters)
+    base = int(personal.start.min())
+    start = np.maximum(personal.start, floor[rank]) - base
+    left, is_left = without_overlap(rank, start, personal.end - base)
+    kept = Stays(personal.own, personal.user, left + base, personal.end, personal.number)
+    return Stays.together(begun.at(~is_personal), kept.at(is_left))
+
+
+def in_order(who: Ints, started: Ints, number: Ints, event_ids: EventIds) -> Ints:
+    """The order by who, start and event id; ids are read only where the rest is the same."""
+    time = started - started.min()
+    bits = int(time.max()).bit_length()
+    if int(who.max()).bit_length() + bits > 63:
+        _, who = np.unique(who, return_inverse=True)
+    if int(who.max()).bit_length() + bits > 63:
+        _, time = np.unique(time, return_inverse=True)
+        bits = int(time.max()).bit_length()
+    key = (who << bits) | time
+    order = np.argsort(key)
+    ordered = key[order]
+    ties = ordered[1:] == ordered[:-1]
+    if ties.any():
+        tied = np.flatnonzero(np.append(ties, False) | np.append(False, ties))
+        ids = event_ids(number[order[tied]])
+        sorted_ties = sorted(
+            zip(ordered[tied].tolist(), ids, order[tied].tolist(), strict=True)
+        )
+        order[tied] = [position for _, _, position in sorted_ties]
+    return order
+
+
+def _who(stays: Stays, meters: int) -> Ints:
+    """User and meter as one code."""
+    return stays.user.astype(np.int64) * meters + stays.own % meters
+
+
+def _covered_until(who: Ints, carried: Stays, meters: int) -> Ints:
+    """Until when the sessions carried into the day cover each user; `who` is sorted."""
+    covered = np.zeros(len(who), np.int64)
+    theirs = carried.at(carried.user != NO_USER)
+    code = _who(theirs, meters)
+    found = np.minimum(np.searchsorted(who, code), len(who) - 1)
+    is_found = who[found] == code
+    np.maximum.at(covered, found[is_found], theirs.end[is_found])
+    return covered
+
+
+def _present(codes: Ints) -> Ints:
+    """The different codes among many, in order."""
+    return np.flatnonzero(np.bincount(codes)) if len(codes) else codes
+
+
+def _earliest_peak(group: Ints, highest: Ints, at: Ints) -> Ints:
+    """R4.4: for each group, the earliest instant at which it is at its highest."""
+    count = int(group.max()) + 1 if len(group) else 0
+    peak = np.zeros(count, np.int64)
+    np.maximum.at(peak, group, highest)
+    is_peak = highest == peak[group]
+    earliest = np.full(count, np.iinfo(np.int64).max)
+    np.minimum.at(earliest, group[is_peak], at[is_peak])
+    return earliest

@@ -1,0 +1,58 @@
+"""Stretches of constant entitlement of a bucket's meters, as arrays (R5.4).
+
+Belongs here: asking the rule once a tenant and meter, and finding stretches by instants. Does not
+belong here: the rule itself (`rules.entitlement`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+import numpy as np
+
+from pipeline.measures.timeline import Ints
+from pipeline.period import Days
+from pipeline.stages.book import Book
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Stretches in order of (group, since): `since` is an instant, `number` counts in the group."""
+
+    group: Ints
+    since: Ints
+    number: Ints
+
+    def within(self, begin: int, end: int) -> Table:
+        """The stretches that reach into [begin, end), cut at its beginning."""
+        is_last = np.append(self.group[1:] != self.group[:-1], True)
+        until = np.where(is_last, end, np.append(self.since[1:], end))
+        chosen = np.flatnonzero((self.since < end) & (until > begin))
+        since = np.maximum(self.since[chosen], begin)
+        return Table(self.group[chosen], since, self.number[chosen])
+
+
+class Stretches:
+    """The stretches of every group, (tenant, meter) as one code, that was ever asked for."""
+
+    def __init__(self, book: Book) -> None:
+        self._book = book
+        self._of: dict[int, list[tuple[Days, int, Decimal]]] = {}
+
+    def of(self, group: int) -> list[tuple[Days, int, Decimal]]:
+        """(days, first instant, entitlement) of each stretch of a group."""
+        if group not in self._of:
+            tenant, meter = divmod(group, len(self._book.meters))
+            self._of[group] = self._book.stretches(tenant, meter)
+        return self._of[group]
+
+    def table(self, groups: Ints) -> Table:
+        """The stretches of some groups, given in order. A group's first is since ever."""
+        rows = [
+            (group, since if number else 0, number)
+            for group in groups.tolist()
+            for number, (_, since, _) in enumerate(self.of(group))
+        ]
+        columns = np.array(rows, np.int64).reshape(-1, 3).T
+        return Table(*columns)
