@@ -25,11 +25,14 @@ COLUMNS = {
 
 def scan(feeds: Path) -> None:
     """Hash all usage, from Parquet or from CSV."""
-    if any((feeds / "usage").glob("*.csv")):
-        usage = duckdb.read_csv(f"{feeds}/usage/*.csv", header=True, columns=COLUMNS)
-    else:
-        usage = duckdb.read_parquet(f"{feeds}/usage/*.parquet")
-    usage.aggregate("bit_xor(hash(columns(*)))").fetchall()
+    is_csv = any((feeds / "usage").glob("*.csv"))
+    with duckdb.connect() as engine:
+        usage = (
+            engine.read_csv(f"{feeds}/usage/*.csv", header=True, columns=COLUMNS)
+            if is_csv
+            else engine.read_parquet(f"{feeds}/usage/*.parquet")
+        )
+        usage.aggregate("bit_xor(hash(columns(*)))").fetchall()
 
 
 if __name__ == "__main__":
