@@ -23,6 +23,11 @@ def fingerprint(*parts: object) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
 
 
+def text_print(text: str) -> str:
+    """A name for a long text, as quick as its bytes are hashed."""
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
 def file_sha256(path: Path) -> str:
     """The SHA-256 of a file's bytes, read once."""
     with path.open("rb") as file:

@@ -7,7 +7,7 @@ be done. Does not belong here: doing it (`run`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -82,21 +82,20 @@ def parts_of(
         only = (sorted(request.only_tenants), latest.parts if latest else {})
     base = (billing_code(), str(request.period), only)
     usage = _identities(listing.of(USAGE.name))
-    usage_terms = terms.for_usage(terms.tenants)
-    for_access = [replace(tenant, entitlements=()) for tenant in terms.tenants.values()]
+    usage_terms = terms.usage_print(terms.tenants)
     findings = (terms.findings, terms.quarantine.rows())
     parts = {
         "ingest": fingerprint(
             base, "ingest", [(one.name, one.unknown_columns) for one in listing.exports], usage
         ),
         "validate": fingerprint(base, "validate", usage, usage_terms, findings),
-        "access": fingerprint(base, "access", for_access, sorted(terms.blocked), request.day),
+        "access": fingerprint(base, "access", terms.access_print(), request.day),
     }
     for name, needs, more in (
-        ("split", "validate", ()),
-        ("meter", "split", ()),
-        ("rate", "meter", terms.rates),
-        ("invoice", "rate", ()),
+        ("split", "validate", ""),
+        ("meter", "split", ""),
+        ("rate", "meter", terms.prints.rates),
+        ("invoice", "rate", ""),
     ):
         parts[name] = fingerprint(base, name, parts[needs], more)
     return parts
@@ -137,11 +136,16 @@ def tasks_of(
     only = request.only_tenants
     tasks = []
     for bucket in plan:
-        own = terms.for_usage([name for name, slot in slots.items() if slot in bucket.slots])
+        inside = [name for name, slot in slots.items() if slot in bucket.slots]
+        own = terms.for_usage(inside)
         names = frozenset().union(*(named.get(slot, frozenset()) for slot in bucket.slots))
         relevant = tuple(sorted(names & known))
         terms_name = fingerprint(
-            billing_code(), own, request.period, relevant, sorted(only) if only else None
+            billing_code(),
+            terms.usage_print(inside),
+            request.period,
+            relevant,
+            sorted(only) if only else None,
         )
         name = fingerprint(terms_name, bucket)
         tasks.append(

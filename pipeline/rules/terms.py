@@ -7,8 +7,9 @@ Belongs here: the nouns of the rule book. Does not belong here: how feeds become
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 
 from pipeline.period import Days
 
@@ -108,7 +109,7 @@ class Partner:
     role: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Tenant:
     """One customer organisation with everything it has agreed to.
 
@@ -122,25 +123,27 @@ class Tenant:
     entitlements: tuple[Entitlement, ...] = ()
     assignments: tuple[Assignment, ...] = ()
     partners: tuple[Partner, ...] = ()
-    service_boundaries: frozenset[int] = field(init=False, repr=False)
-    """The days on which any of its subscriptions begins or has ceased to be in service."""
 
-    _by_id: dict[str, Subscription] = field(init=False, repr=False)
-    _by_meter: dict[str, list[Entitlement]] = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        by_meter: dict[str, list[Entitlement]] = {}
-        for row in self.entitlements:
-            by_meter.setdefault(row.meter, []).append(row)
-        edges = frozenset(
+    @cached_property
+    def service_boundaries(self) -> frozenset[int]:
+        """The days on which any of its subscriptions begins or has ceased to be in service."""
+        return frozenset(
             edge
             for subscription in self.subscriptions
             for service in subscription.service
             for edge in (service.days.first, service.days.after)
         )
-        object.__setattr__(self, "service_boundaries", edges)
-        object.__setattr__(self, "_by_id", {one.id: one for one in self.subscriptions})
-        object.__setattr__(self, "_by_meter", by_meter)
+
+    @cached_property
+    def _by_id(self) -> dict[str, Subscription]:
+        return {one.id: one for one in self.subscriptions}
+
+    @cached_property
+    def _by_meter(self) -> dict[str, list[Entitlement]]:
+        by_meter: dict[str, list[Entitlement]] = {}
+        for row in self.entitlements:
+            by_meter.setdefault(row.meter, []).append(row)
+        return by_meter
 
     def subscription(self, subscription_id: str) -> Subscription | None:
         """The subscription of that id, if it is one of this tenant's."""

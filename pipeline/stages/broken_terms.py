@@ -15,11 +15,20 @@ from pipeline.errors import BillingError
 from pipeline.findings import Finding, counted, finding
 from pipeline.stages.terms_rules import Frames, rules_across
 from schemas import feeds
-from schemas.checks import broken_rows
 from schemas.columns import Rule, Table
 from schemas.datasets import QUARANTINE
 
 SHOWN_ROWS = 3
+
+_BROKEN = {
+    "feed": pl.String(),
+    "file": pl.String(),
+    "row": pl.Int64(),
+    **dict.fromkeys(
+        ("rules", "remedy", "tenant_id", "subscription_id", "raw"),
+        pl.String(),
+    ),
+}
 
 
 class BrokenTerms(BillingError):
@@ -40,9 +49,14 @@ class BrokenRows:
     @classmethod
     def of(cls, frames: Frames) -> BrokenRows:
         """The rows of the feeds that break a rule."""
-        rows = pl.concat([_broken(table, frames) for table in feeds.TERMS])
-        rows = rows.sort("feed", "file", "row")
-        owners = _owners(frames["subscriptions"])
+        found = [
+            _broken(table, frames[table.name], across)
+            for table in feeds.TERMS
+            for across in [rules_across(table, frames[table.name], frames)]
+            if not _is_sound(table, frames[table.name], across)
+        ]
+        rows = pl.concat([pl.DataFrame(schema=_BROKEN), *found]).sort("feed", "file", "row")
+        owners = _owners(frames["subscriptions"]) if len(rows) else {}
         pairs = rows.select("tenant_id", "subscription_id").iter_rows()
         return cls(rows, [_named(tenant, subscription, owners) for tenant, subscription in pairs])
 
@@ -54,6 +68,8 @@ class BrokenRows:
     def without(self, table: Table, rows: pl.DataFrame) -> pl.DataFrame:
         """The rows of a feed that are not broken."""
         own = self.rows.filter(pl.col("feed") == table.name)
+        if own.is_empty():
+            return rows
         return rows.join(own, on=["file", "row"], how="anti", maintain_order="left")
 
     def stop_if_nobody_is_named(self) -> None:
@@ -94,10 +110,20 @@ class BrokenRows:
         return zip(self.rows.iter_rows(named=True), self.named, strict=True)
 
 
-def _broken(table: Table, frames: Frames) -> pl.DataFrame:
+def _is_sound(table: Table, rows: pl.DataFrame, across: list[Rule]) -> bool:
+    """Whether no row of a feed breaks any rule, in one look: so it mostly is."""
+    if rows.is_empty():
+        return True
+    if rows.select(table.names).schema != table.dtypes:
+        return False
+    is_broken = [rule.broken.fill_null(False).any() for rule in (*table.row_rules(), *across)]
+    unreadable = pl.col("defects").is_not_null().any()
+    return not rows.select(pl.any_horizontal(unreadable, *is_broken)).item()
+
+
+def _broken(table: Table, rows: pl.DataFrame, across: list[Rule]) -> pl.DataFrame:
     """The broken rows of a feed, with every rule they break and its remedy."""
-    rows = frames[table.name].with_row_index("index").cast({"index": pl.Int64})
-    across = rules_across(table, rows, frames)
+    rows = rows.with_row_index("index").cast({"index": pl.Int64})
     failures = _failures(table, rows, across)
     remedies = {rule.name: rule.remedy for rule in (*table.row_rules(), *across)}
     absent = [name for name in ("tenant_id", "subscription_id") if name not in table.names]
@@ -133,6 +159,9 @@ def _failures(table: Table, rows: pl.DataFrame, across: list[Rule]) -> pl.DataFr
 
     A value that cannot be read is not missing: it is named as unreadable alone.
     """
+    # Terms that are sound, as they mostly are, need not wait for pandera to load.
+    from schemas.checks import broken_rows  # noqa: PLC0415
+
     while_reading = (
         rows.filter(pl.col("defects").is_not_null())
         .select("index", rule=pl.col("defects").str.split(";"))

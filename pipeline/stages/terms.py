@@ -6,33 +6,25 @@ files, and which rows are broken (`stages.broken_terms`).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Any
 
 import polars as pl
 
 from pipeline.findings import Finding
-from pipeline.period import Days
+from pipeline.fingerprint import fingerprint
 from pipeline.rules.catalogue import SHIPPED
-from pipeline.rules.terms import (
-    Assignment,
-    Catalogue,
-    Entitlement,
-    Meter,
-    Partner,
-    Rate,
-    Service,
-    Subscription,
-    Tenant,
-)
+from pipeline.rules.terms import Catalogue, Meter, Rate, Tenant
 from pipeline.stages.broken_terms import BrokenRows
-from pipeline.stages.terms_rules import EVERYONE, IN_SERVICE, Frames
+from pipeline.stages.prints import Prints, stated
+from pipeline.stages.tenants import days_of, tenants_of
+from pipeline.stages.terms_rules import EVERYONE, Frames
 from schemas import feeds
 from schemas.datasets import QUARANTINE
 
-Row = dict[str, Any]
+USAGE_FEEDS = ("tenants", "subscriptions", "entitlements", "users")
+ACCESS_FEEDS = ("tenants", "subscriptions", "users", "partners")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +49,7 @@ class Terms:
 
     findings: tuple[Finding, ...] = ()
     quarantine: pl.DataFrame = field(default_factory=QUARANTINE.empty)
+    prints: Prints = field(default_factory=Prints)
 
     @property
     def sound_tenants(self) -> list[Tenant]:
@@ -83,6 +76,16 @@ class Terms:
         blocked = tuple(sorted(self.blocked.intersection(tenants)))
         return UsageTerms(self.catalogue, tenants, blocked)
 
+    def usage_print(self, tenant_ids: Collection[str]) -> str:
+        """A name for all that splitting and measuring the usage of some tenants depends on."""
+        stated = self.prints.of_tenants(USAGE_FEEDS, tenant_ids)
+        return fingerprint(self.catalogue, stated, sorted(self.blocked.intersection(tenant_ids)))
+
+    def access_print(self) -> str:
+        """A name for all that the tenants' access depends on (R9)."""
+        stated = self.prints.of_tenants(ACCESS_FEEDS, self.tenants)
+        return fingerprint(stated, sorted(self.blocked))
+
 
 def build_terms(frames: Frames) -> Terms:
     """The terms that the feeds state, and what is wrong with them.
@@ -92,15 +95,17 @@ def build_terms(frames: Frames) -> Terms:
     broken = BrokenRows.of(frames)
     broken.stop_if_nobody_is_named()
     sound = {table.name: broken.without(table, frames[table.name]) for table in feeds.TERMS}
-    tenants = _tenants(sound, _known(frames))
+    rows = stated(sound)
+    tenants = tenants_of(rows, _known(frames))
     return Terms(
         _catalogue(sound["meters"]),
         tenants,
-        tuple(_rates(sound["rates"])),
+        tuple(_rates(rows["rates"])),
         frozenset(broken.tenants),
         tuple(sorted({one.id for tenant in tenants.values() for one in tenant.subscriptions})),
         tuple(broken.findings()),
         broken.quarantine(),
+        Prints.of(rows),
     )
 
 
@@ -131,96 +136,9 @@ def _known(frames: Frames) -> set[str]:
     return set(pl.concat(rows))
 
 
-def _tenants(sound: Frames, known: Collection[str]) -> dict[str, Tenant]:
-    """Every known tenant, with what its sound rows say of it."""
-    stated = {row["tenant_id"]: row for row in sound["tenants"].iter_rows(named=True)}
-    subscriptions = by_tenant(
-        sound["subscriptions"].sort("tenant_id", "subscription_id", "start_date")
-    )
-    entitlements = by_tenant(
-        sound["entitlements"]
-        .filter(pl.col("deployment") == "cloud")
-        .sort("subscription_id", "meter", "start_date", "end_date", "quantity")
-    )
-    assignments = by_tenant(sound["users"].sort("user_id", "start_date", "subscription_id"))
-    partners = by_tenant(sound["partners"].sort("added_on", "partner_id"))
-    tenants = {}
-    for name in sorted(known):
-        row = stated.get(name, {})
-        tenants[name] = Tenant(
-            name,
-            row.get("time_zone") or "UTC",
-            row.get("primary_override"),
-            _subscriptions(subscriptions.get(name, [])),
-            tuple(
-                Entitlement(r["subscription_id"], r["meter"], r["quantity"], _days(r))
-                for r in entitlements.get(name, [])
-            ),
-            tuple(
-                Assignment(r["user_id"], r["role"], r["license"], r["subscription_id"], _days(r))
-                for r in assignments.get(name, [])
-            ),
-            tuple(
-                Partner(r["partner_id"], r["added_on"].toordinal(), r["role"])
-                for r in partners.get(name, [])
-            ),
-        )
-    return tenants
-
-
-def _subscriptions(rows: list[Row]) -> tuple[Subscription, ...]:
-    """R1: subscriptions with their in-service stretches, the oldest first; never served: last."""
-    by_id: dict[str, list[Row]] = {}
-    for row in rows:
-        by_id.setdefault(str(row["subscription_id"]), []).append(row)
-    subscriptions = [
-        Subscription(
-            name,
-            str(rows[0]["currency"]),
-            tuple(_service(row) for row in rows if row["status"] in IN_SERVICE),
-        )
-        for name, rows in by_id.items()
-    ]
-    never = Days.between(None, None).after
-    return tuple(sorted(subscriptions, key=lambda one: (one.age or never, one.id)))
-
-
-def _service(row: Row) -> Service:
-    telephony, term = row["telephony"], row["term_months"]
-    return Service(
-        _days(row),
-        str(row["license_model"]),
-        str(telephony) if telephony else None,
-        str(row["billing_frequency"]),
-        int(str(term)) if term is not None else None,
-    )
-
-
-def _rates(rows: pl.DataFrame) -> list[Rate]:
-    ordered = rows.sort("meter", "charge", "currency", "subscription_id", "tenant_id", "tier_from")
-    return [
-        Rate(
-            None if row["subscription_id"] == EVERYONE else row["subscription_id"],
-            row["tenant_id"],
-            row["meter"],
-            row["charge"],
-            row["unit_price"],
-            row["currency"],
-            row["model"],
-            row["tier_from"],
-            _days(row),
-        )
-        for row in ordered.iter_rows(named=True)
-    ]
-
-
-def by_tenant(rows: pl.DataFrame) -> dict[str, list[Row]]:
-    """The rows of each tenant, in the order in which they come."""
-    rows_of: dict[str, list[Row]] = {}
-    for row in rows.iter_rows(named=True):
-        rows_of.setdefault(row["tenant_id"], []).append(row)
-    return rows_of
-
-
-def _days(row: Row) -> Days:
-    return Days.between(row["start_date"], row["end_date"])
+def _rates(rows: pl.DataFrame) -> Iterator[Rate]:
+    """The prices, one a row, in the order of the rows."""
+    rows = rows.with_columns(pl.col("subscription_id").replace({EVERYONE: None}))
+    who = ("subscription_id", "tenant_id")
+    what = ("meter", "charge", "unit_price", "currency", "model", "tier_from")
+    return map(Rate, *(rows[name].to_list() for name in (*who, *what)), days_of(rows))
