@@ -36,8 +36,14 @@ class Measured:
 
     @property
     def ratio(self) -> float:
-        """How many times as long as the scan: the median of the ratios of each run."""
+        """How many times as long as the scan."""
         return ratio(self.taken, self.scans)
+
+    @property
+    def cpu_ratio(self) -> float:
+        """How many times as much work as the scan: steadier than time on a busy machine."""
+        pairs = zip(self.taken, self.scans, strict=True)
+        return median(one.cpu / scan.cpu for one, scan in pairs)
 
 
 def ratio(taken: Sequence[Taken], others: Sequence[Taken]) -> float:
@@ -53,6 +59,7 @@ HEADINGS = (
     "peak MiB",
     "rows/s",
     "× scan",
+    "CPU × scan",
     "growth",
     "note",
 )
@@ -83,6 +90,7 @@ def _cells(measured: Iterable[Measured]) -> list[tuple[str, ...]]:
                 f"{median(run.peak_mib for run in one.taken):.0f}",
                 f"{one.rows / one.wall:,.0f}",
                 f"{one.ratio:.2f}",
+                f"{one.cpu_ratio:.2f}",
                 _growth(one, before.get(one.what)),
                 one.note,
             )
