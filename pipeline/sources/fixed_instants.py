@@ -61,7 +61,9 @@ _FIRST_OF_MONTH, _DAYS_OF_MONTH = _calendar()
 def fixed_instants(cells: pl.Series) -> pl.Series:
     """The moments that texts of the form name; null for any other text."""
     texts = cells
-    if _first_length(cells) == WITHOUT_FRACTION:
+    first = cells.is_not_null().arg_max()
+    if first is not None and len(cells[first] or "") == WITHOUT_FRACTION:
+        # A Z may be missing: what names no offset is in UTC.
         texts = cells.str.strip_suffix("Z") + ".000Z"
     words = texts.cast(pl.Binary).bin.reinterpret(
         dtype=pl.Array(pl.UInt64, LENGTH // 8), endianness="little"
@@ -74,12 +76,6 @@ def fixed_instants(cells: pl.Series) -> pl.Series:
         part = slice(start, start + _ROWS_AT_ONCE)
         counts[part], good[part] = _micros(matrix[part])
     return _series(cells.name, there, counts, good)
-
-
-def _first_length(cells: pl.Series) -> int | None:
-    """The length of the first text, which is most likely that of all."""
-    at = cells.is_not_null().arg_max()
-    return None if at is None else cells[at : at + 1].str.len_bytes().item()
 
 
 def _series(

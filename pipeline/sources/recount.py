@@ -1,4 +1,4 @@
-"""Counting a usage export again with another engine, which shares nothing with the reading.
+"""Counting usage exports again with another engine, which shares nothing with the reading.
 
 Belongs here: rows and quantities of Parquet exports, as DuckDB finds them. Does not belong here:
 CSV exports; their reading accounts for every byte itself.
@@ -7,6 +7,7 @@ CSV exports; their reading accounts for every byte itself.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 
@@ -14,31 +15,37 @@ import duckdb
 
 from pipeline.sources.exports import kind_of
 
+Counted = tuple[int, Decimal]
+
 _ESCAPED = str.maketrans({"[": "[[]", "*": "[*]", "?": "[?]"})
 _DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
 
 
-def recounted(path: Path) -> tuple[int, Decimal] | None:
-    """The rows of a usage export and the sum of `quantity`; None where the engine cannot say.
+def recounted(paths: Sequence[Path]) -> list[Counted | None]:
+    """The rows of each usage export and the sum of its `quantity`; None where nobody can say.
 
-    It cannot of other kinds of file than Parquet, nor where quantities are not decimals that the
-    feed can hold, every one.
+    The engine cannot of other kinds of file than Parquet, nor where quantities are not decimals
+    that the feed can hold, every one.
     """
-    if kind_of(path) != ".parquet":
-        return None
-    file = str(path.absolute()).translate(_ESCAPED)
+    if not any(kind_of(path) == ".parquet" for path in paths):
+        return [None] * len(paths)
     with duckdb.connect(config={"threads": 1}) as connection:
-        try:
-            described = connection.execute("describe from read_parquet(?)", [file]).fetchall()
-            types = {name: str(kind) for name, kind, *_ in described}
-            if not _holds(types.get("quantity", "")):
-                return None
-            counted = connection.execute(
-                "select count(*), coalesce(sum(quantity), 0) from read_parquet(?)", [file]
-            ).fetchone()
-        except duckdb.Error:
-            return None
-    return (int(counted[0]), Decimal(counted[1])) if counted else None
+        return [
+            _counted(connection, path) if kind_of(path) == ".parquet" else None for path in paths
+        ]
+
+
+def _counted(connection: duckdb.DuckDBPyConnection, path: Path) -> Counted | None:
+    file = str(path.absolute()).translate(_ESCAPED)
+    try:
+        kind, rows, quantity = connection.execute(
+            "select any_value(typeof(quantity)), count(*), coalesce(sum(quantity), 0) "
+            "from read_parquet(?)",
+            [file],
+        ).fetchall()[0]
+    except duckdb.Error:
+        return None
+    return (int(rows), Decimal(quantity)) if kind is None or _holds(str(kind)) else None
 
 
 def _holds(kind: str) -> bool:
