@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from pipeline.fingerprint import fingerprint
 from pipeline.period import Period
 from pipeline.stages.book import Book
 from pipeline.stages.cases import DUPLICATE, SUPERSEDED, Judge
@@ -108,10 +109,14 @@ def run_bucket(task: BucketTask) -> str:
     work = WorkStore(task.store)
     if not work.has(task.name):
         landed = LandedStore(task.store)
-        readings = [Reading(landed.usage(one.landing), one.ranks) for one in task.bucket.pieces]
+        readings = [
+            Reading(one.landing, landed.usage(one.landing), one.ranks)
+            for one in task.bucket.pieces
+        ]
         rows = BucketRows(readings, task.bucket.slots, task.only_tenants)
         book = Book(task.terms, task.period, task.subscription_names)
-        work.save(task.name, outcome(rows, book, work, task.terms_name))
+        made_of = fingerprint(task.terms_name, task.bucket.slots)
+        work.save(task.name, outcome(rows, book, work, made_of))
     return task.name
 
 

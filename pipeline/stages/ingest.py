@@ -95,7 +95,7 @@ def land_group(
     if landed.has(landing_id):
         return landed.landing(landing_id).rows
     exports = [read_export(path, table) for path in paths]
-    return landed.land_usage(landing_id, exports, [recounted(path) for path in paths]).rows
+    return landed.land_usage(landing_id, exports, recounted(paths)).rows
 
 
 def _found(table: Table, feeds: Path) -> list[tuple[Path, str]]:

@@ -113,10 +113,8 @@ class Meters:
             {
                 "own": own,
                 "user": rows.user,
-                "first": _stretch_at(table.group, table.since, table.number, group, start),
-                "last": _stretch_at(
-                    table.group, table.since, table.number, group, np.maximum(start, end - 1)
-                ),
+                "first": table.at(group, start),
+                "last": table.at(group, np.maximum(start, end - 1)),
                 "is_first": self._is_first(rows, own),
             }
         )
@@ -172,12 +170,3 @@ def _counted(codes: Ints, name: str) -> pl.DataFrame:
     present = np.flatnonzero(counts)
     return pl.DataFrame({name: present, "rows": counts[present]})
 
-
-def _stretch_at(groups: Ints, since: Ints, number: Ints, group: Ints, at: Ints) -> Ints:
-    """The number of the stretch that each (group, instant) falls in; stretches are in order."""
-    instants = np.unique(since)
-    bits = len(instants).bit_length()
-    keys = (groups << bits) | np.searchsorted(instants, since)
-    ranks = np.searchsorted(instants, at, side="right") - 1
-    found: Ints = number[np.searchsorted(keys, (group << bits) | ranks, side="right") - 1]
-    return found

@@ -7,6 +7,7 @@ the store (`store.usage`).
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from decimal import Decimal
@@ -16,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from pipeline.fingerprint import fingerprint
 from pipeline.measures.codes import Codes32
 from pipeline.store.dictionary import Dictionary
 from pipeline.store.usage import (
@@ -87,6 +89,7 @@ _COLUMNS = {
 class Reading(NamedTuple):
     """A landing whose rows count: `ranks` gives each of its exports' place in the listing."""
 
+    landing: str
     landed: LandedUsage
     ranks: tuple[int, ...]
 
@@ -107,7 +110,11 @@ class BucketRows:
         self._only = only_tenants
         kinds, users = Dictionary(KIND), Dictionary(USER)
         self._kind_codes = [self._codes(one, "kinds", kinds) for one in readings]
-        self._user_codes = [self._codes(one, "users", users) for one in readings]
+        self._user_codes, known = [], []
+        for one in readings:
+            self._user_codes.append(self._codes(one, "users", users))
+            known.append(len(users.rows))
+        self._users_known = np.array(known, np.int64)
         self.kinds, self.users = kinds.rows, users.rows
         self.broken = pl.concat(
             [no_broken().with_columns(rank=pl.lit(0, pl.Int32)), *map(self._broken, readings)]
@@ -150,10 +157,33 @@ class BucketRows:
             kinds.append(kind[self._is_kept(index, stretches, kind)])
         return np.concatenate(kinds)
 
-    def identity(self, days: range) -> list[tuple[int, ...]]:
-        """What says which rows lie on some days: a landing's number, and the stretches."""
+    def identity(self, days: range) -> str:
+        """A name for the rows of some days, their codes and numbers, and which were dropped.
+
+        Codes and numbers are given landing by landing, so they stay as they are where landings are
+        only added at the end.
+        """
         inside = pl.col("day").is_between(days.start, days.stop - 1)
-        return self._stretches.filter(inside).select("reading", "first", "rows").rows()
+        stretches = self._stretches.filter(inside).select("reading", "first", "rows")
+        firsts = self._first[stretches["reading"].to_numpy()] + stretches["first"].to_numpy()
+        low, high = (
+            np.searchsorted(self._dropped, bound).tolist()
+            for bound in (firsts, firsts + stretches["rows"].to_numpy())
+        )
+        dropped = [self._dropped[a:b].tobytes() for a, b in zip(low, high, strict=True)]
+        last = int(str(stretches["reading"].max())) if len(stretches) else -1
+        ranks = [self._readings[n].ranks for n in stretches["reading"].unique().sort()]
+        digest = hashlib.sha256(b"".join(dropped)).hexdigest()
+        return fingerprint(self._landings(last), ranks, stretches.rows(), digest)
+
+    def identity_of(self, users: Codes32) -> str:
+        """A name for what the codes of some users stand for."""
+        latest = int(users.max(initial=NO_USER))
+        last = int(np.searchsorted(self._users_known, latest, side="right"))
+        return fingerprint(self._landings(last if latest >= 0 else -1))
+
+    def _landings(self, last: int) -> list[str]:
+        return [one.landing for one in self._readings[: last + 1]]
 
     def keys(self) -> Iterator[tuple[Words, int]]:
         """The sorted keys of each chunk, without their slot, and the number of its first row."""

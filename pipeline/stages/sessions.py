@@ -55,6 +55,18 @@ class Stays:
             *(np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(Stays))
         )
 
+    def as_frame(self) -> pl.DataFrame:
+        """What later days need to know of them."""
+        return pl.DataFrame(
+            {"own": self.own, "user": self.user, "start": self.start, "end": self.end}
+        )
+
+    @staticmethod
+    def of(frame: pl.DataFrame) -> Stays:
+        """Sessions as they were kept. Their rows are no longer asked for."""
+        columns = (frame[name].to_numpy() for name in ("own", "user", "start", "end"))
+        return Stays(*columns, np.full(len(frame), -1))
+
     @staticmethod
     def none() -> Stays:
         """No sessions."""

@@ -32,6 +32,15 @@ class Table:
         since = np.maximum(self.since[chosen], begin)
         return Table(self.group[chosen], since, self.number[chosen])
 
+    def at(self, group: Ints, instant: Ints) -> Ints:
+        """The number of the stretch that each (group, instant) falls in."""
+        instants = np.unique(self.since)
+        bits = len(instants).bit_length()
+        keys = (self.group << bits) | np.searchsorted(instants, self.since)
+        ranks = np.searchsorted(instants, instant, side="right") - 1
+        found: Ints = self.number[np.searchsorted(keys, (group << bits) | ranks, side="right") - 1]
+        return found
+
 
 class Stretches:
     """The stretches of every group, (tenant, meter) as one code, that was ever asked for."""
@@ -39,6 +48,7 @@ class Stretches:
     def __init__(self, book: Book) -> None:
         self._book = book
         self._of: dict[int, list[tuple[Days, int, Decimal]]] = {}
+        self._all = Table(*np.empty((3, 0), np.int64))
 
     def of(self, group: int) -> list[tuple[Days, int, Decimal]]:
         """(days, first instant, entitlement) of each stretch of a group."""
@@ -49,10 +59,15 @@ class Stretches:
 
     def table(self, groups: Ints) -> Table:
         """The stretches of some groups, given in order. A group's first is since ever."""
+        if not np.isin(groups, self._all.group).all():
+            self._all = self._table_of(np.union1d(groups, self._all.group))
+        chosen = np.isin(self._all.group, groups)
+        return Table(self._all.group[chosen], self._all.since[chosen], self._all.number[chosen])
+
+    def _table_of(self, groups: Ints) -> Table:
         rows = [
             (group, since if number else 0, number)
             for group in groups.tolist()
             for number, (_, since, _) in enumerate(self.of(group))
         ]
-        columns = np.array(rows, np.int64).reshape(-1, 3).T
-        return Table(*columns)
+        return Table(*np.array(rows, np.int64).reshape(-1, 3).T)

@@ -40,10 +40,14 @@ class WorkStore:
         with ZipFile(self._file(name)) as packed:
             return pl.read_ipc(BytesIO(packed.read(key)))
 
-    def load_all(self, name: str) -> dict[str, pl.DataFrame]:
-        """All frames of an outcome."""
+    def load_all(self, name: str, but: str) -> dict[str, pl.DataFrame]:
+        """All frames of an outcome but one."""
         with ZipFile(self._file(name)) as packed:
-            return {key: pl.read_ipc(BytesIO(packed.read(key))) for key in packed.namelist()}
+            return {
+                key: pl.read_ipc(BytesIO(packed.read(key)))
+                for key in packed.namelist()
+                if key != but
+            }
 
     def clear_scratch(self) -> None:
         """Remove what runs that were killed left half-written. The caller holds the lock."""
