@@ -18,9 +18,10 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from pipeline.stages import bucket
+from pipeline import plan
+from schemas.datasets import DATASETS
 from tests import oracle
-from tests.support import Row, bill, by_value, shown
+from tests.support import Row, bill, by_value, shown, tenantbill
 from tests.worlds import World, world, write
 
 COMPARED = {
@@ -137,13 +138,40 @@ def test_the_number_of_buckets_changes_nothing(number: int) -> None:
     crowd = world(number)
     whole = results(crowd)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bucket, "BUCKET_ROWS", 1)
+        patch.setattr(plan, "SMALLEST_DAY", 1)
+        patch.setattr(plan, "LARGEST_DAY", 1)
         assert results(crowd) == whole
 
 
 @pytest.mark.parametrize("seed", [3, 11])
 def test_the_number_of_workers_changes_nothing(seed: int) -> None:
     assert results(world(seed), "--workers", 2) == results(world(seed))
+
+
+@some
+@given(seeds, st.integers(2, 5), st.integers(0, 1 << 30))
+def test_nights_come_to_the_same_as_a_cold_run_to_the_byte(
+    number: int, nights: int, seed: int
+) -> None:
+    """Exports that come one by one, late ones and corrections of earlier days among them."""
+    crowd = world(number)
+    random = Random(seed)
+    rows = [row for _, rows in crowd.usage_files for row in rows]
+    arriving: list[list[Row]] = [[] for _ in range(nights)]
+    for row in rows:
+        arriving[random.randrange(nights)].append(row)
+    exports = [(f"part-{night:03d}.csv", of) for night, of in enumerate(arriving)]
+    random.shuffle(exports)
+    with TemporaryDirectory() as folder:
+        feeds, store = Path(folder) / "feeds", Path(folder) / "store"
+        for night in range(nights):
+            write(World(crowd.period, crowd.feeds, exports[: night + 1]), feeds)
+            bill(feeds, store, crowd.period)
+        bill(feeds, Path(folder) / "cold", crowd.period)
+        for table in DATASETS:
+            words = ("show", table.name, crowd.period, "--format", "csv", "--store")
+            night_text = tenantbill(*words, store).stdout
+            assert night_text == tenantbill(*words, Path(folder) / "cold").stdout, table.name
 
 
 @some
