@@ -27,10 +27,10 @@ from pipeline.sources.csv_faults import (
 from pipeline.sources.fast_block import fast_cells, last_record_end
 from pipeline.sources.judge import Cells, without_empties
 from pipeline.sources.slow_rows import Records, first_record, records, set_aside, split_lines
-from pipeline.sources.streams import HEAD_BYTES, byte_blocks
+from pipeline.sources.streams import byte_blocks
 from pipeline.sources.window import Window
 
-BLOCK_BYTES = 4 * 2**20
+BLOCK_BYTES = 8 * 2**20
 LIMIT_BYTES = 96 * 2**20
 """How long one record may be before we stop looking for its end."""
 
@@ -138,7 +138,7 @@ def _frame(found: Records, header: list[str]) -> pl.DataFrame:
 def _header(window: Window) -> list[str]:
     """The first record that is not a blank line; the window is done with it afterwards."""
     misplaced_kind(window.path, window.buffer)
-    size = HEAD_BYTES
+    size = 1
     while True:
         window.more(size)
         last = window.ended
@@ -154,7 +154,7 @@ def _header(window: Window) -> list[str]:
             raise empty(window.path)
         if last or size >= LIMIT_BYTES:
             raise unreadable_header(window.path)
-        size *= 2
+        size = max(2 * size, window.size)
     header, used = first
     window.drop(_length(lines[:used]))
     window.rows = 0

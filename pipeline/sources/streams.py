@@ -9,11 +9,12 @@ unpacks for itself may not (DuckDB 2.0 does not look at the checksum).
 from __future__ import annotations
 
 import gzip
+import os
 import zlib
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from itertools import chain, repeat, takewhile
 from pathlib import Path
+from typing import BinaryIO
 
 from pipeline.sources.faults import DamagedGzip, UnreadableExport
 
@@ -21,19 +22,33 @@ GZIP_MAGIC = b"\x1f\x8b"
 
 
 HEAD_BYTES = 2**14
-"""What is read at first: enough for the header, so that little is carried on behind it."""
+"""How much of a first line is read at first."""
+
+_NEAR = 2**16
+"""How far before the end of a block a line is expected to end."""
 
 
 def byte_blocks(path: Path, size: int, *, packed: bool) -> Generator[bytes, None, None]:
-    """The unpacked bytes of the file: its head, the rest of `size` bytes, then `size` at a time."""
-    head = min(HEAD_BYTES, size - 1)
-    sizes = chain((size,) if head < 1 else (head, size - head), repeat(size))
+    """The unpacked bytes of the file: its first line, then blocks of about `size` bytes.
+
+    Where lines are not too long they end together with the blocks: then nothing of a block is left
+    over to be put in front of the next one, and large blocks are never copied.
+    """
     with _named_faults(path), path.open("rb") as file:
         if not packed:
-            yield from takewhile(bool, map(file.read, sizes))
+            yield file.readline(min(HEAD_BYTES, size))
+            yield from iter(lambda: file.read(_to_line_end(file, size)), b"")
             return
         with gzip.GzipFile(fileobj=file, mode="rb") as unpacked:
-            yield from takewhile(bool, map(unpacked.read, sizes))
+            yield unpacked.readline(min(HEAD_BYTES, size))
+            yield from iter(lambda: unpacked.read(size) + unpacked.readline(_NEAR), b"")
+
+
+def _to_line_end(file: BinaryIO, size: int) -> int:
+    """How many bytes to read next, at most `size`, so that the last of them ends a line."""
+    near = min(size, _NEAR)
+    end = os.pread(file.fileno(), near, file.tell() + size - near).rfind(b"\n")
+    return size - near + end + 1 if end >= 0 else size
 
 
 @contextmanager
