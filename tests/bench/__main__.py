@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -28,22 +27,23 @@ FOLDER = Path(tempfile.gettempdir()) / "tenantbill-bench"
 def main() -> None:
     """Measure what is asked for; the table is saved after each scenario."""
     asked = _asked()
-    bench = Bench(
-        asked.folder.resolve(), asked.runs, asked.core_rows, tuple(shlex.split(asked.ours))
-    )
-    bench.folder.mkdir(parents=True, exist_ok=True)
+    months = asked.folder.resolve()
+    months.mkdir(parents=True, exist_ok=True)
     table: list[Measured] = []
     complaints: list[str] = []
-    for name in ALL if asked.scenario == "all" else [asked.scenario]:
-        for rows in sorted(asked.rows):
-            try:
-                table += SCENARIOS[name](bench, rows)
-            except (Disagreement, CommandFailed) as problem:
-                complaints.append(f"{name}, {rows:,} rows: {problem}")
-                tell(f"FAILED {complaints[-1]}")
-            if asked.save:
-                asked.save.write_text(render(table, complaints), encoding="utf-8")
-    shutil.rmtree(bench.folder / "scratch", ignore_errors=True)
+    # Below the months, since feeds are linked from them: links do not leave a file system.
+    with tempfile.TemporaryDirectory(prefix=".scratch-", dir=months) as scratch:
+        ours = tuple(shlex.split(asked.ours))
+        bench = Bench(months, Path(scratch), asked.runs, asked.core_rows, ours)
+        for name in ALL if asked.scenario == "all" else [asked.scenario]:
+            for rows in sorted(asked.rows):
+                try:
+                    table += SCENARIOS[name](bench, rows)
+                except (Disagreement, CommandFailed) as problem:
+                    complaints.append(f"{name}, {rows:,} rows: {problem}")
+                    tell(f"FAILED {complaints[-1]}")
+                if asked.save:
+                    asked.save.write_text(render(table, complaints), encoding="utf-8")
     print(render(table, complaints))
     sys.exit(1 if complaints else 0)
 
@@ -55,9 +55,13 @@ def _asked() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("scenario", nargs="?", choices=[*SCENARIOS, "all"], default="all")
-    parser.add_argument("--rows", type=int, nargs="+", default=[1_000_000, 10_000_000])
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--folder", type=Path, default=FOLDER, help="for months and stores")
+    parser.add_argument(
+        "--rows", type=int, nargs="+", default=[1_000_000, 10_000_000], help="sizes of months"
+    )
+    parser.add_argument("--runs", type=int, default=3, help="times that each is measured")
+    parser.add_argument(
+        "--folder", type=Path, default=FOLDER, help="for months and stores (default: %(default)s)"
+    )
     parser.add_argument("--save", type=Path, help="write the table there too")
     parser.add_argument(
         "--core-rows", type=int, default=10_000_000, help="the largest month for the plain cores"

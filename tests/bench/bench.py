@@ -21,16 +21,17 @@ DAILY = Shape()
 
 @dataclass(frozen=True)
 class Bench:
-    """Where it is measured, how often, and with which options of ours."""
+    """Where months lie and where stores may be made, how often it is measured, and how we run."""
 
-    folder: Path
+    months: Path
+    scratch: Path
     runs: int
     core_rows: int = 0
     ours: tuple[str, ...] = ()
 
     def feeds(self, rows: int, shape: Shape) -> Path:
         """The feeds of a month of that many rows, made if they are not there yet."""
-        folder = self.folder / f"{_kind(shape)}-{rows}"
+        folder = self.months / f"{_kind(shape)}-{rows}"
         if not folder.exists():
             tell(f"generating {folder}")
             words = ["--files", shape.files, "--kind", shape.kind]
@@ -39,12 +40,10 @@ class Bench:
             take(python("tests.bench.generate", folder, rows, *words))
         return folder
 
-    def scratch(self, name: str) -> Path:
-        """A path on which nothing is."""
-        path = self.folder / "scratch" / name
-        shutil.rmtree(path, ignore_errors=True)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path
+    def fresh(self, name: str) -> Path:
+        """A path for a store, for feeds or figures, on which nothing is."""
+        shutil.rmtree(self.scratch / name, ignore_errors=True)
+        return self.scratch / name
 
     def run(self, feeds: Path, store: Path) -> Taken:
         """Bill the month with what the store already holds."""
@@ -55,7 +54,7 @@ class Bench:
 
     def cold(self, feeds: Path, name: str = "store") -> Taken:
         """Bill the month from exports that were never seen before."""
-        return self.run(feeds, self.scratch(name))
+        return self.run(feeds, self.fresh(name))
 
     def take_turns(self, rows: int, entrants: Mapping[str, Callable[[], Taken]]) -> Turns:
         """Let each run once, then each again: a slow moment of the machine meets all of them."""

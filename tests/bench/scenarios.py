@@ -37,7 +37,7 @@ def core(bench: Bench, rows: int) -> list[Measured]:
             rows, {SCAN: partial(scan, feeds), ours: partial(bench.cold, feeds)}
         )
         return measured(rows, turns, turns[SCAN], {})
-    by_sql, by_polars = bench.scratch("sql.csv"), bench.scratch("polars.csv")
+    by_sql, by_polars = bench.scratch / "sql.csv", bench.scratch / "polars.csv"
     turns = bench.take_turns(
         rows,
         {
@@ -49,10 +49,8 @@ def core(bench: Bench, rows: int) -> list[Measured]:
     )
     figures = read_figures(by_sql)
     same = check_figures(figures, read_figures(by_polars), f"{SQL} and {POLARS}")
-    store = bench.folder / "scratch" / "store"
-    shared = check_figures(
-        comparable(figures, feeds), our_figures(store, feeds), f"{SQL} and {ours}"
-    )
+    own = our_figures(bench.scratch / "store", feeds)
+    shared = check_figures(comparable(figures, feeds), own, f"{SQL} and {ours}")
     notes = {
         POLARS: f"{same:,} figures as in SQL",
         ours: f"{shared:,} figures as in SQL",
@@ -69,8 +67,8 @@ def from_csv(bench: Bench, rows: int) -> list[Measured]:
     """Cold from CSV, beside DuckDB's typed scan of it; the same comes out as from Parquet."""
     found = _layout(bench, rows, "CSV", Shape(kind="csv"))
     same = check_figures(
-        our_figures(bench.folder / "scratch" / "CSV", bench.feeds(rows, DAILY)),
-        our_figures(bench.folder / "scratch" / "daily", bench.feeds(rows, DAILY)),
+        our_figures(bench.scratch / "CSV", bench.feeds(rows, DAILY)),
+        our_figures(bench.scratch / "daily", bench.feeds(rows, DAILY)),
         "CSV and Parquet",
     )
     return [*found[:-1], replace(found[-1], note=f"{found[-1].note}; {same:,} figures the same")]
@@ -104,8 +102,8 @@ def _layout(bench: Bench, rows: int, name: str, shape: Shape) -> list[Measured]:
 
 def warm(bench: Bench, rows: int) -> list[Measured]:
     """Again on the same store: nothing changed, one price changed, one contract changed."""
-    month, store = bench.feeds(rows, DAILY), bench.scratch("store")
-    feeds = linked(month, bench.scratch("feeds"))
+    month, store = bench.feeds(rows, DAILY), bench.fresh("store")
+    feeds = linked(month, bench.fresh("feeds"))
     first = bench.run(feeds, store)
     buckets = len(_buckets(store))
     redone: dict[str, int] = {}
@@ -157,15 +155,15 @@ def _buckets(store: Path) -> set[str]:
 def night(bench: Bench, rows: int) -> list[Measured]:
     """The month's last day arrives: billed beside the other thirty, against all at once."""
     month = bench.feeds(rows, DAILY)
-    feeds = linked(month, bench.scratch("feeds"))
+    feeds = linked(month, bench.fresh("feeds"))
     last = max((feeds / "usage").iterdir())
     last.unlink()
-    evening = bench.scratch("evening")
+    evening = bench.fresh("evening")
     bench.run(feeds, evening)
     (feeds / "usage" / last.name).hardlink_to(month / "usage" / last.name)
 
     def after() -> Taken:
-        store = bench.scratch("night")
+        store = bench.fresh("night")
         shutil.copytree(evening, store)
         return bench.run(feeds, store)
 
@@ -174,8 +172,9 @@ def night(bench: Bench, rows: int) -> list[Measured]:
         rows,
         {SCAN: partial(scan, month), ours: after, at_once: partial(bench.cold, month, "at once")},
     )
-    scratch = bench.folder / "scratch"
-    same = check_shown(scratch / "night", scratch / "at once", "a night and all at once")
+    same = check_shown(
+        bench.scratch / "night", bench.scratch / "at once", "a night and all at once"
+    )
     scans, whole = turns.pop(SCAN), turns.pop(at_once)
     note = f"{ratio(turns[ours], whole):.2f} of the cold run; {same:,} bytes shown the same"
     return measured(rows, turns, scans, {ours: note})
