@@ -18,7 +18,7 @@ import polars as pl
 QUOTED = re.compile(rb'(?:(?<=[,\n])|\A)"[^"]*+(?:""[^"]*+)*+"(?=[,\r\n]|\Z)')
 """A quoted field, from the separator before it to the one behind."""
 
-_AT_ONCE = 2**17
+_AT_ONCE = 2**16
 """Bytes that are counted at a time, so that they stay in the cache."""
 
 

@@ -21,7 +21,7 @@ Words = NDArray[np.uint64]
 
 LENGTH = 24
 WITHOUT_FRACTION = 20
-_ROWS_AT_ONCE = 8_192
+_ROWS_AT_ONCE = 4_096
 """So that what is computed on the way stays in the cache."""
 
 
@@ -100,13 +100,13 @@ def _micros(matrix: Words) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     # Ten times a digit and the one behind it fit into a byte.
     date, clock, rest = (word * np.uint64(10) + (word >> np.uint64(8)) for word in words)
     year = _byte(date, 0) * np.uint64(100) + _byte(date, 2)
-    # Where bytes are strange the month is any number.
-    month = np.minimum(year * np.uint64(16) + _byte(date, 5), np.uint64(_DAYS_OF_MONTH.size - 1))
-    at = month.view(np.int64)
+    month = _byte(date, 5)
+    # Where bytes are strange the year and the month are any numbers.
+    at = np.minimum(year * np.uint64(16) + month, np.uint64(_DAYS_OF_MONTH.size - 1)).view(np.int64)
     day = _byte(clock, 0) - np.uint64(1)  # day 0 becomes a number larger than any
     hour, minute, second = _byte(clock, 3), _byte(clock, 6), _byte(rest, 1)
     good = (strange & _HIGH) == 0
-    good &= (day < _DAYS_OF_MONTH[at]) & (hour < 24) & (minute < 60) & (second < 60)
+    good &= (month <= 12) & (day < _DAYS_OF_MONTH[at]) & (hour < 24) & (minute < 60) & (second < 60)
     seconds = (_FIRST_OF_MONTH[at] + day) * np.uint64(86_400)
     seconds += (hour * np.uint64(60) + minute) * np.uint64(60) + second
     millis = _byte(rest, 4) * np.uint64(10) + _byte(words[2], 6)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pipeline.sources.ahead import one_ahead
 from pipeline.sources.batch import Batch
-from pipeline.sources.csv_files import csv_cells, read_header
+from pipeline.sources.csv_files import BLOCK_BYTES, csv_cells, read_header
 from pipeline.sources.exports import ENDINGS, kind_of
 from pipeline.sources.faults import UnknownFileKind
 from pipeline.sources.headers import check_header, strangers
@@ -48,8 +48,11 @@ def _cells(path: Path, table: Table, batch_rows: int) -> Iterator[Cells]:
     kind = _kind(path)
     if kind == ".parquet":
         return parquet_cells(path, table, batch_rows)
-    check_header(path, read_header(path, packed=kind == ".csv.gz"), table)
-    return one_ahead(csv_cells(path, packed=kind == ".csv.gz"))
+    packed = kind == ".csv.gz"
+    check_header(path, read_header(path, packed=packed), table)
+    cells = csv_cells(path, packed=packed)
+    # A file of one block has nothing to read ahead.
+    return one_ahead(cells) if packed or path.stat().st_size > BLOCK_BYTES else cells
 
 
 def _kind(path: Path) -> str:

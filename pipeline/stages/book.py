@@ -130,7 +130,12 @@ class Book:
             subscription = tenant.subscription(name)
             if subscription is None:
                 raise AssertionError(f"{name} is not a subscription of {tenant.id}")
-            pieces = timeline(tenant.service_boundaries, ALL_DAYS, subscription.is_active)
+            edges = [
+                edge
+                for service in subscription.service
+                for edge in (service.days.first, service.days.after)
+            ]
+            pieces = timeline(edges, ALL_DAYS, subscription.is_active)
             histories.append(_steps(pieces, tenant.zone, int))
         return Timeline(histories)
 

@@ -11,7 +11,7 @@ was decided of it; after this a row is its case, and everything else is counting
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -53,6 +53,13 @@ class Cases:
     def __len__(self) -> int:
         return len(self.kind)
 
+    def with_changed(self, positions: Ints, changed: Cases) -> Cases:
+        """The same, with others at some positions."""
+        columns = {one.name: getattr(self, one.name).copy() for one in fields(self)}
+        for name, values in columns.items():
+            values[positions] = getattr(changed, name)
+        return Cases(**columns)
+
 
 @dataclass(frozen=True, slots=True)
 class Decided:
@@ -68,18 +75,13 @@ class Judge:
     def __init__(self, book: Book, kinds: Kinds) -> None:
         self._book = book
         self._kinds = kinds
+        self._last: tuple[int, Cases] | None = None
 
     def decide(self, rows: Rows, day: int | None) -> Decided:
         """The case of every row; all of them start on a UTC `day`, or anywhere where it is None."""
-        count = len(self._kinds)
         if day is None:
-            everything = np.arange(len(rows))
-            cases = self._one_by_one(rows)
-            return Decided(cases, everything)
-        every = np.arange(count)
-        start = np.full(count, day * DAY_US)
-        # One that needs its user or a quantity stays open, so neither is asked for here.
-        by_kind = self._cases(every, np.full(count, NOBODY), start, start, np.full(count, True))
+            return Decided(self._one_by_one(rows), np.arange(len(rows)))
+        count, by_kind = len(self._kinds), self._kinds_on(day * DAY_US)
         is_open = self._is_open(day)[rows.kind]
         lacks_quantity = np.flatnonzero(rows.quantity == NO_QUANTITY)
         is_summed = self._measure(by_kind) == SUM
@@ -101,6 +103,24 @@ class Judge:
         """Whether rows break a rule that needs the terms (USAGE_IN_CONTEXT)."""
         meter, _ = self._by_user(rows.kind, self._kinds.book_user[rows.user], rows.started)
         return self._is_broken(rows.kind, meter, rows.quantity != NO_QUANTITY)
+
+    def _kinds_on(self, begin: int) -> Cases:
+        """The case of every kind as a day begins; only those are decided anew that may differ.
+
+        Kinds that need their user, or a quantity, stay open, so neither is asked for here.
+        """
+        kinds = np.arange(len(self._kinds))
+        if self._last is not None:
+            since, cases = self._last
+            changes = self._book.changes_within(min(since, begin), max(since, begin) + 1)
+            kinds = np.flatnonzero(changes[self._kinds.tenant])
+        start = np.full(len(kinds), begin)
+        nobody, has_quantity = np.full(len(kinds), NOBODY), np.full(len(kinds), True)
+        decided = self._cases(kinds, nobody, start, start, has_quantity)
+        if self._last is not None:
+            decided = cases.with_changed(kinds, decided)
+        self._last = begin, decided
+        return decided
 
     def _one_by_one(self, rows: Rows) -> Cases:
         return self._cases(
@@ -192,7 +212,7 @@ class Judge:
 
 def _different(cases: Cases) -> tuple[Cases, Ints]:
     """The different ones among them, and which of those each is."""
-    parts = [cases.kind, cases.meter, cases.owner, cases.reason, cases.fate]
+    parts = [getattr(cases, one.name) for one in fields(cases)]
     which = np.zeros(len(cases), np.int64)
     for part in parts:
         values, code = np.unique(part, return_inverse=True)
@@ -209,10 +229,5 @@ def joined(some: Decided, more: Decided) -> Decided:
 
 def _joined(some: Cases, more: Cases) -> Cases:
     return Cases(
-        np.concatenate([some.kind, more.kind]),
-        np.concatenate([some.meter, more.meter]),
-        np.concatenate([some.owner, more.owner]),
-        np.concatenate([some.reason, more.reason]),
-        np.concatenate([some.fate, more.fate]),
+        *(np.concatenate([getattr(some, one.name), getattr(more, one.name)]) for one in fields(some))
     )
-

@@ -75,14 +75,15 @@ class Days:
         first, after = int(begins.min()) // DAY_US, -(-int(ends.max()) // DAY_US)
         days = self._rows.days
         reaching_in, frames = self._before([day for day in days if day < first])
-        earlier = self._rows.identity(range(min(days, default=first), first))
-        state = State(Stays.none, earlier)
+        frames.append(self._fates.nothing())
+        earlier = [self._rows.identity(day) for day in days if day < first]
+        state = State(Stays.none, fingerprint(earlier))
         for day in range(first, after):
             done, state = self._kept(day, reaching_in if day == first else None, state)
             frames.append(done)
         for day in days:
             if day >= after:
-                frames.append(self._fates.outside(self._rows.kinds_of_days(range(day, day + 1))))
+                frames.append(self._fates.outside(self._rows.kinds_of(day)))
         names = {name for one in frames for name in one}
         return {name: pl.concat(one[name] for one in frames if name in one) for name in names}
 
@@ -91,7 +92,7 @@ class Days:
         begins = self._book.bounds[0]
         reaching, frames = [], []
         for day in days:
-            rows = self._rows.of_days(range(day, day + 1))
+            rows = self._rows.of(day)
             may_reach = rows.ended > begins[self._judge.tenants(rows)]
             reaching.append(rows.at(may_reach))
             frames.append(self._fates.outside(rows.kind[~may_reach]))
@@ -99,7 +100,7 @@ class Days:
 
     def _kept(self, day: int, before: Rows | None, state: State) -> tuple[Frames, State]:
         """A day's frames and the state after it: as an earlier run kept them, or made now."""
-        rows = self._rows.identity(range(day, day + 1))
+        rows = self._rows.identity(day)
         name = fingerprint(self._made_of, day, rows, state.name)
         if not self._work.has(name):
             read_before = self._rows.read
@@ -115,12 +116,11 @@ class Days:
 
     def _measured(self, day: int, before: Rows | None, handed: Stays) -> tuple[Frames, Stays]:
         """What a day's rows come to, and the sessions that are still open when it ends."""
-        rows = self._rows.of_days(range(day, day + 1))
+        rows = self._rows.of(day)
         decided = self._judge.decide(rows, day)
         if before is not None and len(before):
             decided = joined(self._judge.decide(before, None), decided)
             rows = Rows.together([before, rows])
         begin = day * DAY_US
         metered, carried = self._meters.measure(rows, decided, handed, begin, begin + DAY_US)
-        dated = {name: frame.with_columns(day=pl.lit(day)) for name, frame in metered.items()}
-        return {**self._fates.counted(rows, decided), **dated}, carried
+        return {**self._fates.counted(rows, decided), **metered}, carried

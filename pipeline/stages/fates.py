@@ -34,7 +34,7 @@ class Fates:
         self._judge = judge
 
     def counted(self, rows: Rows, decided: Decided) -> Frames:
-        """What a day's rows came to.
+        """What a day's rows came to; frames of which there would be nothing to say are left out.
 
         Frames: `tally` (tenant, fate, rows), `strangers` (tenant_id, fate, rows), `shares` (own,
         reason, rows), `named` (own, reason, subscription_id), `unbilled`, `quarantine`.
@@ -42,39 +42,49 @@ class Fates:
         cases = decided.cases
         count = np.bincount(decided.case, minlength=len(cases))
         met = np.flatnonzero(count)
-        fate = cases.fate[decided.case] if (cases.fate[met] != BILLED).any() else None
-        nobody = np.empty(0, np.int64)
-        unbilled = nobody if fate is None else np.flatnonzero(fate == UNBILLED)
-        refused = nobody if fate is None else np.flatnonzero(fate == QUARANTINED)
-        meter = cases.meter[decided.case[unbilled]]
-        is_billed = met[cases.fate[met] == BILLED]
-        own = cases.owner[is_billed] * len(self._book.meters) + cases.meter[is_billed]
-        shares = pl.DataFrame(
-            {"own": own, "reason": cases.reason[is_billed], "rows": count[is_billed]}
-        )
-        return {
-            **self.tally(cases.kind[met], cases.fate[met], count[met]),
-            "shares": shares.group_by("own", "reason").agg(pl.col("rows").sum()),
-            "named": self._named(cases.kind[is_billed], own, cases.reason[is_billed]),
-            "unbilled": self._unbilled(rows.at(unbilled), meter),
-            "quarantine": self._refused(rows.number[refused]),
-        }
+        billed = met[cases.fate[met] == BILLED]
+        own = cases.owner[billed] * len(self._book.meters) + cases.meter[billed]
+        reason = cases.reason[billed]
+        frames = self.tally(cases.kind[met], cases.fate[met], count[met])
+        frames["shares"] = _summed("own", own, "reason", reason, len(REASONS), count[billed])
+        if np.isin(reason, MISNAMED).any():
+            frames["named"] = self._named(cases.kind[billed], own, reason)
+        if len(billed) < len(met):
+            fate = cases.fate[decided.case]
+            unbilled, refused = (np.flatnonzero(fate == one) for one in (UNBILLED, QUARANTINED))
+            if len(unbilled):
+                meter = cases.meter[decided.case[unbilled]]
+                frames["unbilled"] = self._unbilled(rows.at(unbilled), meter)
+            if len(refused):
+                frames["quarantine"] = self._refused(rows.number[refused])
+        return frames
 
     def tally(self, kind: Ints, fate: Ints, count: Ints) -> Frames:
         """Rows by tenant and fate: `tally` of known tenants, `strangers` of unknown ones."""
-        frame = pl.DataFrame(
-            {"tenant": self._kinds.tenant[kind], "kind": kind, "fate": fate, "rows": count},
-            schema=dict.fromkeys(["tenant", "kind", "fate", "rows"], pl.Int64),
-        )
-        unknown = frame.filter(pl.col("tenant") == NOBODY)
-        texts = self._rows.kinds["tenant_id"].gather(unknown["kind"])
+        tenant = self._kinds.tenant[kind]
+        known, unknown = np.flatnonzero(tenant != NOBODY), np.flatnonzero(tenant == NOBODY)
+        frames = {
+            "tally": _summed(
+                "tenant", tenant[known], "fate", fate[known], len(FATES), count[known]
+            )
+        }
+        if len(unknown):
+            texts = self._rows.kinds["tenant_id"].gather(pl.Series(kind[unknown]))
+            frames["strangers"] = pl.DataFrame(
+                {"tenant_id": texts, "fate": fate[unknown], "rows": count[unknown]}
+            )
+        return frames
+
+    def nothing(self) -> Frames:
+        """The frames that may be left out, without a row."""
+        rules = {"rank": pl.Int32, "row": pl.Int64, "rules": pl.String, "raw": pl.String}
+        strangers = {"tenant_id": pl.String, "fate": pl.Int64, "rows": pl.Int64}
+        named = {"own": pl.Int64, "reason": pl.Int64, "subscription_id": pl.String}
         return {
-            "tally": frame.filter(pl.col("tenant") != NOBODY)
-            .group_by("tenant", "fate")
-            .agg(pl.col("rows").sum()),
-            "strangers": unknown.with_columns(tenant_id=texts)
-            .group_by("tenant_id", "fate")
-            .agg(pl.col("rows").sum()),
+            "strangers": pl.DataFrame(schema=strangers),
+            "named": pl.DataFrame(schema=named),
+            "unbilled": pl.DataFrame(schema=UNBILLED_ROW),
+            "quarantine": pl.DataFrame(schema={**rules, "tenant_id": pl.String}),
         }
 
     def outside(self, kind: Ints) -> Frames:
@@ -98,7 +108,10 @@ class Fates:
         is_known = pl.col("tenant") >= 0
         return {
             "tally": met.filter(is_known).group_by("tenant", "fate").agg(_count()),
-            "strangers": met.filter(~is_known).group_by("tenant_id", "fate").agg(_count()),
+            "strangers": met.filter(~is_known)
+            .group_by("tenant_id", "fate")
+            .agg(_count())
+            .select("tenant_id", "fate", "rows"),
             "quarantine": _in_quarantine(rows.filter(pl.Series(touches, dtype=pl.Boolean))),
         }
 
@@ -128,8 +141,6 @@ class Fates:
 
     def _refused(self, numbers: Ints) -> pl.DataFrame:
         """Rows that are sound by themselves and break a rule that needs the terms."""
-        if not len(numbers):
-            return _in_quarantine(rules_broken(self._rows.broken.clear(), self._book))
         nothing = pl.lit(None, pl.String)
         words = self._rows.in_words(numbers).with_columns(defects=nothing, raw=nothing)
         refused = rules_broken(words, self._book)
@@ -196,6 +207,18 @@ def _shares_in_names(
             "named": shares["subscription_id"].fill_null([]),
         }
     )
+
+
+def _summed(
+    name: str, codes: Ints, other_name: str, others: Ints, other_count: int, count: Ints
+) -> pl.DataFrame:
+    """Counts by two small codes, added up."""
+    key = codes * other_count + others
+    added = np.zeros(int(key.max(initial=-1)) + 1, np.int64)
+    np.add.at(added, key, count)
+    present = np.flatnonzero(added)
+    code, other = np.divmod(present, other_count)
+    return pl.DataFrame({name: code, other_name: other, "rows": added[present]})
 
 
 def _count() -> pl.Expr:

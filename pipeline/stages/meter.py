@@ -54,8 +54,8 @@ class Meters:
     ) -> tuple[Frames, Stays]:
         """What the rows of a day, decided, come to, and what is handed to the next day.
 
-        Frames: `sums` (own, high, low), `open` (tenant, rows), `peaks` and `parts` of
-        `stages.sessions`, `seen` (own, user, started, first, last, rows, is_first).
+        Frames: `sums` (own, high, low), `open` (tenant, rows); each with its `day`: `peaks` and `parts`
+        of `stages.sessions`, `seen` (own, user, first, last, rows, is_first).
         """
         cases, case = decided.cases, decided.case
         measure = self._measure_of(cases)[case]
@@ -65,16 +65,23 @@ class Meters:
         seen = np.flatnonzero(measure == DISTINCT)
         stays = self._stays(rows, peaked, own[case[peaked]])
         sessions = measure_sessions(
-            stays, carried, begin, end, self._groups, self.stretches, self._event_ids
+            stays,
+            rows.number[peaked],
+            carried,
+            begin,
+            end,
+            self._groups,
+            self.stretches,
+            self._event_ids,
         )
         is_open = rows.ended[peaked] == OPEN
         tenant = self._tenant_of_kind[rows.kind[peaked[is_open]]]
         frames = {
             "sums": _sums(own[case[summed]], rows.quantity[summed]),
             "open": _counted(tenant, "tenant"),
-            "peaks": sessions.peaks,
-            "parts": sessions.parts,
-            "seen": self._seen(rows.at(seen), own[case[seen]]),
+            "peaks": _dated(sessions.peaks, begin),
+            "parts": _dated(sessions.parts, begin),
+            "seen": _dated(self._seen(rows.at(seen), own[case[seen]]), begin),
         }
         return frames, sessions.carried
 
@@ -93,7 +100,6 @@ class Meters:
             np.where(counts_users, user, NO_USER).astype(np.int32),
             rows.started[which],
             np.minimum(rows.ended[which], ends),
-            rows.number[which],
         )
 
     def _seen(self, rows: Rows, own: Ints) -> pl.DataFrame:
@@ -162,6 +168,11 @@ def _sums(own: Ints, quantity: Ints) -> pl.DataFrame:
     return pl.DataFrame(
         {"own": present, "high": halves.high[present], "low": halves.low[present]}
     )
+
+
+def _dated(frame: pl.DataFrame, day: int) -> pl.DataFrame:
+    """The frame with the day that it is of, in every row."""
+    return frame.insert_column(0, pl.repeat(day, len(frame), dtype=pl.Int64, eager=True).alias("day"))
 
 
 def _counted(codes: Ints, name: str) -> pl.DataFrame:

@@ -54,6 +54,7 @@ class Month:
             self._peaks(days["peaks"], days["parts"]),
             self._users(days["seen"]),
         ]
+        total = days["sums"].select(pl.col("high", "low").sum())
         opened = days["open"].group_by("tenant").agg(pl.col("rows").sum().cast(pl.Int64))
         return {
             "parts": pl.concat(parts for parts, _ in metered),
@@ -62,7 +63,7 @@ class Month:
                 self._tenants.gather(opened["tenant"]).alias("tenant_id"), "rows"
             ),
             "sums": pl.DataFrame(
-                {"quantity": [sum(_quantities(days["sums"]), Decimal(0))]},
+                {"quantity": _quantities(total)},
                 schema={"quantity": MONEY},
             ),
         }

@@ -122,59 +122,48 @@ class BucketRows:
         self._cells = [one.landed.cells() for one in readings]
         landed = [int(cells["rows"].sum()) for cells in self._cells]
         self._first = np.concatenate([[0], np.cumsum(landed)]).astype(np.int64)
-        stretches = [_stretches(cells, slots, n) for n, cells in enumerate(self._cells)]
-        self._stretches = pl.concat(stretches).sort("day", "reading", "first")
+        self._of_day: dict[int, list[tuple[int, list[Stretch]]]] = {}
+        for index, cells in enumerate(self._cells):
+            for day, stretches in _stretches_by_day(cells, slots).items():
+                self._of_day.setdefault(day, []).append((index, stretches))
         self._dropped = np.empty(0, np.int64)
         self.read = len(self.broken)
 
     @property
     def days(self) -> list[int]:
         """The UTC days on which rows start, as days since 1970."""
-        return self._stretches["day"].unique().sort().to_list()
+        return sorted(self._of_day)
 
     def drop(self, numbers: Ints) -> None:
         """Leave these rows out from now on."""
         self._dropped = np.sort(numbers)
 
-    def of_days(self, days: range) -> Rows:
-        """The rows that start on some days, without the dropped ones."""
-        inside = pl.col("day").is_between(days.start, days.stop - 1)
-        parts = []
-        for (reading,), group in self._stretches.filter(inside).group_by(
-            "reading", maintain_order=True
-        ):
-            parts.append(self._read(int(str(reading)), group))
-        return Rows.together(parts)
+    def of(self, day: int) -> Rows:
+        """The rows that start on a day, without the dropped ones."""
+        return Rows.together([self._read(index, of) for index, of in self._of_day.get(day, [])])
 
-    def kinds_of_days(self, days: range) -> Codes32:
-        """The kinds of the rows that start on some days, without the dropped ones."""
-        inside = pl.col("day").is_between(days.start, days.stop - 1)
+    def kinds_of(self, day: int) -> Codes32:
+        """The kinds of the rows that start on a day, without the dropped ones."""
         kinds = [np.empty(0, np.int32)]
-        for (reading,), group in self._stretches.filter(inside).group_by("reading"):
-            stretches = _as_stretches(group)
-            index = int(str(reading))
+        for index, stretches in self._of_day.get(day, []):
             kind = self._kind_codes[index][self._readings[index].landed.read("kind", stretches)]
             kinds.append(kind[self._is_kept(index, stretches, kind)])
         return np.concatenate(kinds)
 
-    def identity(self, days: range) -> str:
-        """A name for the rows of some days, their codes and numbers, and which were dropped.
+    def identity(self, day: int) -> str:
+        """A name for the rows of a day, their codes and numbers, and which of them were dropped.
 
         Codes and numbers are given landing by landing, so they stay as they are where landings are
         only added at the end.
         """
-        inside = pl.col("day").is_between(days.start, days.stop - 1)
-        stretches = self._stretches.filter(inside).select("reading", "first", "rows")
-        firsts = self._first[stretches["reading"].to_numpy()] + stretches["first"].to_numpy()
-        low, high = (
-            np.searchsorted(self._dropped, bound).tolist()
-            for bound in (firsts, firsts + stretches["rows"].to_numpy())
-        )
-        dropped = [self._dropped[a:b].tobytes() for a, b in zip(low, high, strict=True)]
-        last = int(str(stretches["reading"].max())) if len(stretches) else -1
-        ranks = [self._readings[n].ranks for n in stretches["reading"].unique().sort()]
-        digest = hashlib.sha256(b"".join(dropped)).hexdigest()
-        return fingerprint(self._landings(last), ranks, stretches.rows(), digest)
+        of_day = self._of_day.get(day, [])
+        last = max((index for index, _ in of_day), default=-1)
+        ranks = [self._readings[index].ranks for index, _ in of_day]
+        dropped = [
+            self._dropped_in(index, one).tobytes() for index, of in of_day for one in of
+        ]
+        digest = hashlib.sha256(b"|".join(dropped)).hexdigest()
+        return fingerprint(self._landings(last), ranks, of_day, digest)
 
     def identity_of(self, users: Codes32) -> str:
         """A name for what the codes of some users stand for."""
@@ -265,19 +254,17 @@ class BucketRows:
         )
         return broken.filter(is_ours).drop("slot").with_columns(rank=rank)
 
-    def _read(self, index: int, group: pl.DataFrame) -> Rows:
-        landed, stretches = self._readings[index].landed, _as_stretches(group)
+    def _read(self, index: int, stretches: list[Stretch]) -> Rows:
+        landed, first = self._readings[index].landed, int(self._first[index])
         kind = self._kind_codes[index][landed.read("kind", stretches)]
-        first = int(self._first[index])
+        numbers = [np.arange(first + one.first, first + one.first + one.rows) for one in stretches]
         rows = Rows(
             kind,
             _user(self._user_codes[index], landed.read("user", stretches)),
             landed.read("started", stretches),
             landed.read("ended", stretches),
             landed.read("quantity", stretches),
-            np.concatenate(
-                [np.arange(first + one.first, first + one.first + one.rows) for one in stretches]
-            ),
+            np.concatenate(numbers),
         )
         is_kept = self._is_kept(index, stretches, kind)
         return rows if is_kept.all() else rows.at(is_kept)
@@ -290,11 +277,16 @@ class BucketRows:
         self.read += int(is_kept.sum())
         before = 0
         for one in stretches:
-            first = int(self._first[index]) + one.first
-            low, high = np.searchsorted(self._dropped, [first, first + one.rows])
-            is_kept[self._dropped[low:high] - first + before] = False
+            start = int(self._first[index]) + one.first - before
+            is_kept[self._dropped_in(index, one) - start] = False
             before += one.rows
         return is_kept
+
+    def _dropped_in(self, index: int, stretch: Stretch) -> Ints:
+        """The numbers of the dropped rows of a stretch."""
+        first = int(self._first[index]) + stretch.first
+        low, high = np.searchsorted(self._dropped, [first, first + stretch.rows])
+        return self._dropped[low:high]
 
     def _located(self, numbers: Ints) -> Iterator[tuple[int, Ints, Ints]]:
         """For each landing that holds some of the rows: which of them, and their positions."""
@@ -310,20 +302,18 @@ def _user(codes: Codes32, user: Codes32) -> Codes32:
     return found
 
 
-def _stretches(cells: pl.DataFrame, slots: range, reading: int) -> pl.DataFrame:
-    """day, reading, first, rows of each chunk's rows of some slots, a day after the other."""
-    return (
+def _stretches_by_day(cells: pl.DataFrame, slots: range) -> dict[int, list[Stretch]]:
+    """Where the rows of some slots lie that start on each day: a stretch a chunk."""
+    stretches = (
         cells.with_columns(first=pl.col("rows").cum_sum() - pl.col("rows"))
         .filter(pl.col("slot").is_between(slots.start, slots.stop - 1))
         .group_by("chunk", "day", maintain_order=True)
         .agg(pl.col("first").min(), pl.col("rows").sum())
-        .select("day", pl.lit(reading, pl.Int32).alias("reading"), "first", "rows")
     )
-
-
-def _as_stretches(group: pl.DataFrame) -> list[Stretch]:
-    return [Stretch(first, rows) for first, rows in group.select("first", "rows").iter_rows()]
-
+    by_day: dict[int, list[Stretch]] = {}
+    for day, first, rows in stretches.select("day", "first", "rows").iter_rows():
+        by_day.setdefault(day, []).append(Stretch(first, rows))
+    return by_day
 
 
 def _decimal(millionths: int) -> Decimal | None:

@@ -32,14 +32,13 @@ class Stays:
     """Sessions of a bucket: arrays of one length.
 
     `own` is owner and meter as one code; `user` is NO_USER where users do not count (R4.2); `start`
-    and `end` are instants within the tenant's period; `number` is the row's.
+    and `end` are instants, the end within the tenant's period.
     """
 
     own: Ints
     user: Codes32
     start: Ints
     end: Ints
-    number: Ints
 
     def __len__(self) -> int:
         return len(self.own)
@@ -63,15 +62,14 @@ class Stays:
 
     @staticmethod
     def of(frame: pl.DataFrame) -> Stays:
-        """Sessions as they were kept. Their rows are no longer asked for."""
-        columns = (frame[name].to_numpy() for name in ("own", "user", "start", "end"))
-        return Stays(*columns, np.full(len(frame), -1))
+        """Sessions as they were kept."""
+        return Stays(*(frame[one.name].to_numpy() for one in fields(Stays)))
 
     @staticmethod
     def none() -> Stays:
         """No sessions."""
         nothing = np.empty(0, np.int64)
-        return Stays(nothing, np.empty(0, np.int32), nothing, nothing, nothing)
+        return Stays(nothing, np.empty(0, np.int32), nothing, nothing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +102,7 @@ class DayOfSessions:
 
 def measure_sessions(
     begun: Stays,
+    numbers: Ints,
     carried: Stays,
     begin: int,
     end: int,
@@ -112,9 +111,8 @@ def measure_sessions(
     event_ids: EventIds,
 ) -> DayOfSessions:
     """Measure [begin, end): sessions that began in it, or before it in the first day of all, and
-    those `carried` into it."""
-    begun = begun.at(begun.start < begun.end)
-    laid_down = lay_down(begun, carried, groups.meters, event_ids)
+    those `carried` into it. `numbers` are those of the rows of sessions that began."""
+    laid_down = lay_down(begun, numbers, carried, groups.meters, event_ids)
     pieces = Stays.together(carried, laid_down) if len(carried) else laid_down
     beyond = pieces.at(pieces.end > end)
     start = np.maximum(pieces.start, groups.not_before(pieces.own, begin)) - begin
@@ -139,26 +137,32 @@ def measure_sessions(
     )
 
 
-def lay_down(begun: Stays, carried: Stays, meters: int, event_ids: EventIds) -> Stays:
+def lay_down(
+    begun: Stays, numbers: Ints, carried: Stays, meters: int, event_ids: EventIds
+) -> Stays:
     """R4.2: what is left of each session once the same user's earlier ones have ended.
 
-    Sessions without a user count on their own.
+    Sessions without a user count on their own; empty ones count for nothing.
     """
-    is_personal = begun.user != NO_USER
-    if not is_personal.any():
-        return begun
-    personal = begun.at(is_personal)
-    who = _who(personal, meters)
-    order = in_order(who, personal.start, personal.number, event_ids)
-    personal, who = personal.at(order), who[order]
+    is_lasting = begun.start < begun.end
+    is_personal = is_lasting & (begun.user != NO_USER)
+    personal = np.flatnonzero(is_personal)
+    if not len(personal):
+        return begun if is_lasting.all() else begun.at(is_lasting)
+    who = _who(begun.user[personal], begun.own[personal], meters)
+    order = in_order(who, begun.start[personal], numbers[personal], event_ids)
+    who, personal = who[order], personal[order]
     is_first = np.append(True, who[1:] != who[:-1])
     rank = np.cumsum(is_first) - 1
     floor = _covered_until(who[is_first], carried, meters)
-    base = int(personal.start.min())
-    start = np.maximum(personal.start, floor[rank]) - base
-    left, is_left = without_overlap(rank, start, personal.end - base)
-    kept = Stays(personal.own, personal.user, left + base, personal.end, personal.number)
-    return Stays.together(begun.at(~is_personal), kept.at(is_left))
+    start, end = begun.start[personal], begun.end[personal]
+    base = int(start.min())
+    left, is_left = without_overlap(rank, np.maximum(start, floor[rank]) - base, end - base)
+    left += base
+    if not is_left.all():
+        personal, left, end = personal[is_left], left[is_left], end[is_left]
+    kept = Stays(begun.own[personal], begun.user[personal], left, end)
+    return Stays.together(begun.at(is_lasting & ~is_personal), kept)
 
 
 def in_order(who: Ints, started: Ints, number: Ints, event_ids: EventIds) -> Ints:
@@ -184,16 +188,16 @@ def in_order(who: Ints, started: Ints, number: Ints, event_ids: EventIds) -> Int
     return order
 
 
-def _who(stays: Stays, meters: int) -> Ints:
+def _who(user: Codes32, own: Ints, meters: int) -> Ints:
     """User and meter as one code."""
-    return stays.user.astype(np.int64) * meters + stays.own % meters
+    return user.astype(np.int64) * meters + own % meters
 
 
 def _covered_until(who: Ints, carried: Stays, meters: int) -> Ints:
     """Until when the sessions carried into the day cover each user; `who` is sorted."""
     covered = np.zeros(len(who), np.int64)
     theirs = carried.at(carried.user != NO_USER)
-    code = _who(theirs, meters)
+    code = _who(theirs.user, theirs.own, meters)
     found = np.minimum(np.searchsorted(who, code), len(who) - 1)
     is_found = who[found] == code
     np.maximum.at(covered, found[is_found], theirs.end[is_found])
