@@ -14,7 +14,7 @@ from calendar import monthrange
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
+from functools import cache, cached_property
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
@@ -52,7 +52,9 @@ class Days:
 
     def overlap(self, other: Days) -> int:
         """How many days both stretches hold."""
-        return max(0, min(self.after, other.after) - max(self.first, other.first))
+        first = self.first if self.first > other.first else other.first
+        after = self.after if self.after < other.after else other.after
+        return after - first if after > first else 0
 
     def __len__(self) -> int:
         return max(0, self.after - self.first)
@@ -61,7 +63,7 @@ class Days:
         return iter(range(self.first, self.after))
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, order=True)
 class Period:
     """One calendar month, in whichever zone its tenant lives."""
 
@@ -92,10 +94,11 @@ class Period:
     def __str__(self) -> str:
         return f"{self.year:04d}-{self.month:02d}"
 
-    @property
+    @cached_property
     def days(self) -> Days:
         """The local days of the month."""
-        return _days_of(self.year, self.month)
+        first = date(self.year, self.month, 1).toordinal()
+        return Days(first, first + monthrange(self.year, self.month)[1])
 
     @property
     def last_day(self) -> int:
@@ -105,12 +108,6 @@ class Period:
     def bounds(self, zone: str) -> tuple[int, int]:
         """[first midnight, next month's first midnight) in the zone, as instants."""
         return midnight(self.days.first, zone), midnight(self.days.after, zone)
-
-
-@cache
-def _days_of(year: int, month: int) -> Days:
-    first = date(year, month, 1).toordinal()
-    return Days(first, first + monthrange(year, month)[1])
 
 
 @cache

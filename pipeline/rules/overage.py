@@ -2,65 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from decimal import Decimal
+import polars as pl
 
-NOTHING = Decimal(0)
+from schemas.columns import MONEY
+
+_WHO = ("tenant_id", "meter")
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """Usage over a stretch of days of constant entitlement.
+def overages(occupancy: pl.DataFrame) -> pl.DataFrame:
+    """R6: the overage of every tenant and meter, from its stretches of constant entitlement.
 
-    `usage` is the highest in the stretch and `at` the earliest instant of it (peak), or the
-    different users and the stretch's first instant (distinct).
+    Of a stretch, `usage` is the highest at one instant and `at` the earliest such instant (peak),
+    or the different users and the stretch's first instant (distinct); a sum has one stretch, the
+    period, whose entitlement is the allowance.
+
+    Gives tenant_id, meter, usage, entitlement, overage, overage_at. The overage is the largest
+    excess of any stretch, the earliest on ties, never below 0 (R6.2, R6.3, R6.4); a sum has no
+    instant. The entitlement is that stretch's; without overage the one at the peak instant, or the
+    largest of the period (R6.5).
     """
-
-    entitlement: Decimal
-    usage: Decimal
-    at: int
-
-
-@dataclass(frozen=True, slots=True)
-class Overage:
-    """What was used, what was included, and what lies beyond; `at` is none without overage."""
-
-    usage: Decimal
-    entitlement: Decimal
-    overage: Decimal
-    at: int | None
-
-
-def largest_excess(stretches: Sequence[Stretch]) -> Stretch | None:
-    """R6.2, R6.3: the stretch of the largest excess above 0, the earliest on ties."""
-    worst = max(stretches, key=lambda one: (one.usage - one.entitlement, -one.at))
-    return worst if worst.usage > worst.entitlement else None
-
-
-def peak_overage(stretches: Sequence[Stretch]) -> Overage:
-    """R6.2, R6.5: the largest excess at one and the same instant, over the whole period.
-
-    Without overage the entitlement beside it is the one at the peak instant.
-    """
-    peak = max(stretches, key=lambda one: (one.usage, -one.at))
-    worst = largest_excess(stretches)
-    if worst is None:
-        return Overage(peak.usage, peak.entitlement, NOTHING, None)
-    return Overage(peak.usage, worst.entitlement, worst.usage - worst.entitlement, worst.at)
+    excess = pl.col("usage") - pl.col("entitlement")
+    is_over = pl.col("excess") > 0
+    is_peak = pl.col("measure") == "peak"
+    return (
+        occupancy.group_by(_WHO)
+        .agg(
+            pl.col("measure", "tenant_usage").first(),
+            excess=excess.max(),
+            at_worst=_where_highest(excess, "entitlement"),
+            worst_at=_where_highest(excess, "at"),
+            at_peak=_where_highest(pl.col("usage"), "entitlement"),
+            largest=pl.col("entitlement").max(),
+        )
+        .sort(_WHO)
+        .select(
+            *_WHO,
+            pl.col("tenant_usage").alias("usage"),
+            pl.when(is_over)
+            .then("at_worst")
+            .when(is_peak)
+            .then("at_peak")
+            .otherwise("largest")
+            .alias("entitlement"),
+            pl.when(is_over).then("excess").otherwise(pl.lit(0, MONEY)).alias("overage"),
+            pl.when(is_over & (pl.col("measure") != "sum")).then("worst_at").alias("overage_at"),
+        )
+    )
 
 
-def distinct_overage(users: Decimal, stretches: Sequence[Stretch]) -> Overage:
-    """R6.3, R6.5: the largest excess of different users over any stretch of constant entitlement.
-
-    Without overage the entitlement beside it is the largest of the period's stretches.
-    """
-    worst = largest_excess(stretches)
-    if worst is None:
-        return Overage(users, max(one.entitlement for one in stretches), NOTHING, None)
-    return Overage(users, worst.entitlement, worst.usage - worst.entitlement, worst.at)
-
-
-def sum_overage(usage: Decimal, allowance: Decimal) -> Overage:
-    """R6.4: usage beyond the allowance of the period."""
-    return Overage(usage, allowance, max(NOTHING, usage - allowance), None)
+def _where_highest(height: pl.Expr, column: str) -> pl.Expr:
+    """A column's value in the stretch where something is highest, the earliest on ties."""
+    highest_first = pl.col(column).sort_by(
+        height, "at", "first_day", descending=[True, False, False]
+    )
+    return highest_first.first()

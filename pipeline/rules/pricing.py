@@ -9,7 +9,6 @@ from decimal import Decimal
 from fractions import Fraction
 
 from pipeline.period import Days, Period, add_months
-from pipeline.rules.entitlement import in_force
 from pipeline.rules.terms import Entitlement, Rate, Service, Subscription, Tenant
 
 CYCLE_MONTHS = {"quarterly": 3, "annual": 12}
@@ -95,28 +94,27 @@ def commitments(tenant: Tenant, row: Entitlement, period: Period) -> list[Commit
     subscription = tenant.subscription(row.subscription_id)
     if subscription is None or subscription.age is None:
         return []
-    charges = []
-    due = row.days & period.days
-    monthly_days = sum(
-        service.days.overlap(due)
-        for service in subscription.service
-        if service.billing_frequency == "monthly"
-    )
-    if monthly_days:
-        share = Fraction(monthly_days, len(period.days))
-        because = f"committed monthly, {monthly_days} of {len(period.days)} days in force (R10.2)"
-        charges.append(Commitment(share, because))
+    in_advance = []
+    monthly_days = 0
+    within = row.days & period.days
     anchor = max(row.days.first, subscription.age)
     for service in subscription.service:
+        if service.billing_frequency == "monthly":
+            monthly_days += service.days.overlap(within)
+            continue
         months = cycle_months(service)
         begins = cycle_begin(anchor, months, period) if months else None
-        if begins is not None and begins in service.days and in_force(tenant, row, begins):
+        if begins is not None and begins in row.days and begins in service.days:
             because = (
                 f"committed {service.billing_frequency}, {months} months in advance from "
                 f"{_day_text(begins)} (R10.2)"
             )
-            charges.append(Commitment(Fraction(months), because))
-    return charges
+            in_advance.append(Commitment(Fraction(months), because))
+    if not monthly_days:
+        return in_advance
+    of = len(period.days)
+    because = f"committed monthly, {monthly_days} of {of} days in force (R10.2)"
+    return [Commitment(Fraction(monthly_days, of), because), *in_advance]
 
 
 def cycle_months(service: Service) -> int:

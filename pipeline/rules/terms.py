@@ -71,12 +71,10 @@ class Subscription:
 
     def last_day_active(self, within: Days) -> int | None:
         """The last of some days on which it is in service, if it is on any (R1)."""
-        ends = [
-            min(service.days.after, within.after)
-            for service in self.service
-            if service.days.overlap(within)
-        ]
-        return max(ends) - 1 if ends else None
+        for service in reversed(self.service):
+            if service.days.overlap(within):
+                return min(service.days.after, within.after) - 1
+        return None
 
 
 @dataclass(frozen=True, slots=True)

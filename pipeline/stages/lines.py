@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
+from functools import cache
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -125,6 +126,7 @@ def label(meter: Meter) -> str:
     return meter.label or meter.name
 
 
+@cache
 def _quoted(name: str) -> str:
     """A name that is safe as a part of an invoice's: the same in every run, one word."""
     return quote(name, safe="")

@@ -10,19 +10,19 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from itertools import groupby
-from typing import NamedTuple
+from itertools import compress, groupby
+from operator import itemgetter
 
 import polars as pl
 
 from pipeline.findings import Finding, finding
 from pipeline.money import amount, plain
-from pipeline.period import Period, moment
-from pipeline.rules.overage import Overage, Stretch, distinct_overage, peak_overage, sum_overage
+from pipeline.period import Period
+from pipeline.rules.overage import overages
 from pipeline.rules.payer import Payer, payer
 from pipeline.rules.pricing import RateCard, Slice, commitments, slices
 from pipeline.rules.primary import closing_primary
-from pipeline.rules.terms import Meter, Subscription, Tenant
+from pipeline.rules.terms import Subscription, Tenant
 from pipeline.stages.lines import (
     Charge,
     charges_frame,
@@ -33,7 +33,7 @@ from pipeline.stages.lines import (
     with_because,
 )
 from pipeline.stages.terms import Terms
-from schemas.datasets import INVOICE_LINES, OVERAGE
+from schemas.datasets import OVERAGE
 
 WHOLE = Fraction(1)
 
@@ -47,35 +47,42 @@ class Rated:
     findings: list[Finding]
 
 
-class Excess(NamedTuple):
-    """The overage of one meter of a tenant, and who pays it (R6, R7)."""
-
-    tenant: Tenant
-    meter: Meter
-    overage: Overage
-    payer: Payer
-
-
 def rate(
     parts: pl.DataFrame, occupancy: pl.DataFrame, terms: Terms, measured: list[str], period: Period
 ) -> Rated:
     """Rate the tenants that were `measured`, from their `usage_split` and `occupancy`."""
     is_measured = pl.col("tenant_id").is_in(measured)
     per_unit = [meter.name for meter in terms.catalogue.values() if meter.charge == "per_unit"]
-    used = with_because(parts.filter(is_measured), terms.catalogue)
     has_price = pl.col("meter").is_in(per_unit)
+    used = with_because(parts.filter(is_measured), terms.catalogue)
+    over = overages(occupancy.filter(is_measured, ~has_price))
+    payers = _payers(over, terms, period)
     pricing = _Pricing(terms, RateCard(terms.rates, period.last_day), period, [])
-    excesses = list(pricing.excesses(occupancy.filter(is_measured, ~has_price)))
     charges = [
         *pricing.committed(measured),
         *pricing.used(used.filter(has_price, pl.col("quantity") > 0)),
-        *pricing.over(excesses),
+        *pricing.over(over, payers),
     ]
     everything = pl.concat([free_charges(used.filter(~has_price)), charges_frame(charges)])
-    lines = lines_of(everything, parties_of(terms, measured, period))
+    billed = pl.Series([who.subscription_id for who in payers], dtype=pl.String)
     return Rated(
-        _overage_frame(excesses), lines.match_to_schema(INVOICE_LINES.dtypes), pricing.found
+        over.with_columns(billed_subscription_id=billed).match_to_schema(OVERAGE.dtypes),
+        lines_of(everything, parties_of(terms, measured, period)),
+        pricing.found,
     )
+
+
+def _payers(over: pl.DataFrame, terms: Terms, period: Period) -> list[Payer]:
+    """R7: the payer of each row of overages, which stand in order of tenants."""
+    payers = []
+    rows = over.select("tenant_id", "meter").iter_rows()
+    for name, of_tenant in groupby(rows, key=itemgetter(0)):
+        tenant = terms.tenants[name]
+        primary = closing_primary(tenant, period)
+        if primary is None:
+            raise AssertionError(f"{name} was measured without any active subscription")
+        payers += [payer(tenant, terms.catalogue[one], period, primary) for _, one in of_tenant]
+    return payers
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,45 +125,29 @@ class _Pricing:
                 tenant, subscription, "usage", meter, "per_unit", quantity, because
             )
 
-    def excesses(self, occupancy: pl.DataFrame) -> Iterator[Excess]:
-        """R6, R7: the overage of every tenant and meter that charges one, and its payer."""
-        columns = occupancy.sort("tenant_id", "meter", "first_day").select(
+    def over(self, overages: pl.DataFrame, payers: Iterable[Payer]) -> Iterator[Charge]:
+        """R10.3: the overage of every meter, on the subscription that pays it."""
+        is_over = overages["overage"] > 0
+        columns = overages.filter(is_over).select(
             "tenant_id",
             "meter",
-            "measure",
-            "tenant_usage",
             "entitlement",
-            "usage",
-            pl.col("at").to_physical(),
+            "overage",
+            pl.col("overage_at").dt.strftime(" at %Y-%m-%dT%H:%M:%SZ").fill_null(""),
         )
-        for tenant_id, of_tenant in groupby(columns.iter_rows(), key=lambda row: row[0]):
+        for (tenant_id, meter, included, over, at), who in zip(
+            columns.iter_rows(), compress(payers, is_over), strict=True
+        ):
             tenant = self.terms.tenants[tenant_id]
-            primary = closing_primary(tenant, self.period)
-            if primary is None:
-                continue
-            for name, of_meter in groupby(of_tenant, key=lambda row: row[1]):
-                meter = self.terms.catalogue[name]
-                rows = list(of_meter)
-                excess = overage_of(rows[0][2], rows[0][3], [Stretch(*row[4:]) for row in rows])
-                who = payer(tenant, meter, self.period, primary)
-                yield Excess(tenant, meter, excess, who)
-
-    def over(self, excesses: Iterable[Excess]) -> Iterator[Charge]:
-        """R10.3: the overage of every meter, on the subscription that pays it."""
-        for tenant, meter, excess, who in excesses:
-            if excess.overage <= 0:
-                continue
             if who.is_fallback:
-                self._note_fallback(tenant, meter, who)
-            when = "" if excess.at is None else f" at {moment(excess.at):%Y-%m-%dT%H:%M:%SZ}"
+                self._note_fallback(tenant, who)
             because = (
-                f"{plain(excess.entitlement + excess.overage)} {label(meter)} used{when}, "
-                f"{plain(excess.entitlement)} included in all subscriptions together (R6); "
-                f"{who.because}"
+                f"{plain(included + over)} {label(self.terms.catalogue[meter])} used{at}, "
+                f"{plain(included)} included in all subscriptions together (R6); {who.because}"
             )
             subscription = _subscription(tenant, who.subscription_id)
             yield from self._priced(
-                tenant, subscription, "overage", meter.name, "overage", excess.overage, because
+                tenant, subscription, "overage", meter, "overage", over, because
             )
 
     def _priced(
@@ -191,23 +182,12 @@ class _Pricing:
         subject = f"{subscription.id} {meter} {charge}"
         self.found.append(finding("missing_rate", tenant.id, message, remedy, subject=subject))
 
-    def _note_fallback(self, tenant: Tenant, meter: Meter, who: Payer) -> None:
-        message = f"No subscription includes {meter.name}, so {who.subscription_id} pays for it."
-        remedy = f"Add an entitlement for {meter.name}, quantity 0 is enough, to say who pays."
+    def _note_fallback(self, tenant: Tenant, who: Payer) -> None:
+        message = f"No subscription includes {who.meter}, so {who.subscription_id} pays for it."
+        remedy = f"Add an entitlement for {who.meter}, quantity 0 is enough, to say who pays."
         self.found.append(
-            finding("no_entitled_subscription", tenant.id, message, remedy, subject=meter.name)
+            finding("no_entitled_subscription", tenant.id, message, remedy, subject=who.meter)
         )
-
-
-def overage_of(measure: str, total: Decimal, stretches: list[Stretch]) -> Overage:
-    """R6: the overage of one meter of a tenant, from its stretches of constant entitlement."""
-    match measure:
-        case "peak":
-            return peak_overage(stretches)
-        case "distinct":
-            return distinct_overage(total, stretches)
-        case _:
-            return sum_overage(total, stretches[0].entitlement)
 
 
 def _charge(
@@ -232,23 +212,6 @@ def _charge(
         amount(part.quantity, part.unit_price, share, subscription.currency),
         because,
     )
-
-
-def _overage_frame(excesses: Iterable[Excess]) -> pl.DataFrame:
-    rows = [
-        (
-            tenant.id,
-            meter.name,
-            excess.usage,
-            excess.entitlement,
-            excess.overage,
-            who.subscription_id,
-            excess.at,
-        )
-        for tenant, meter, excess, who in excesses
-    ]
-    instants = OVERAGE.dtypes | {"overage_at": pl.Int64()}
-    return pl.DataFrame(rows, schema=instants, orient="row").cast(OVERAGE.dtypes)
 
 
 def _subscription(tenant: Tenant, subscription_id: str) -> Subscription:

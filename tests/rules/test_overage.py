@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
+from typing import NamedTuple
 
 import numpy as np
+import polars as pl
 import pytest
 
 from pipeline.measures.peak import Sessions, peaks
+from pipeline.period import instant, moment
 from pipeline.rules.catalogue import SHIPPED
 from pipeline.rules.entitlement import quantity_on, stretches
-from pipeline.rules.overage import (
-    Overage,
-    Stretch,
-    distinct_overage,
-    largest_excess,
-    peak_overage,
-    sum_overage,
-)
+from pipeline.rules.overage import overages
 from pipeline.rules.terms import Tenant
+from schemas.datasets import OCCUPANCY
 from tests.rules.build import OCTOBER, october, rows, tenant
 
 HOUR = 3_600_000_000
 DAY = 24 * HOUR
+
+
+class Stretch(NamedTuple):
+    """Usage over some days of constant entitlement; `at` is an instant."""
+
+    entitlement: Decimal
+    usage: Decimal
+    at: int
+
+
+class Overage(NamedTuple):
+    """The overage of a tenant's meter; without one it has no instant."""
+
+    usage: Decimal
+    entitlement: Decimal
+    overage: Decimal
+    at: int | None
 
 
 def _stretches(table: str) -> list[Stretch]:
@@ -40,6 +55,34 @@ def _overage(text: str) -> Overage:
     return Overage(Decimal(usage), Decimal(included), Decimal(beyond), when)
 
 
+def _found(measure: str, total: Decimal, stretches: list[Stretch], tenant_id: str = "T") -> Overage:
+    """What the stretches of one meter of a tenant come to."""
+    ((*who, usage, included, beyond, at),) = overages(
+        _occupancy(measure, total, stretches, tenant_id)
+    ).iter_rows()
+    assert who == [tenant_id, "meter"]
+    return Overage(usage, included, beyond, at and instant(at))
+
+
+def _occupancy(
+    measure: str, total: Decimal, stretches: list[Stretch], tenant_id: str
+) -> pl.DataFrame:
+    """The rows of that dataset; of two stretches, the one that begins earlier has its day first."""
+    first_days = {at: date(2026, 10, 1 + n) for n, at in enumerate(sorted(s.at for s in stretches))}
+    return pl.DataFrame(
+        [
+            (tenant_id, "meter", first_days[at], included, used, moment(at), total, measure)
+            for included, used, at in stretches
+        ],
+        schema=OCCUPANCY.dtypes,
+        orient="row",
+    )
+
+
+def _peak(stretches: list[Stretch]) -> Overage:
+    return _found("peak", max(one.usage for one in stretches), stretches)
+
+
 def _measured(who: Tenant, sessions: list[tuple[int, int]]) -> Overage:
     """The peak overage of standard agents in October; instants count from its first midnight."""
     pieces = stretches(who, "standard_agent", SHIPPED, OCTOBER)
@@ -47,7 +90,7 @@ def _measured(who: Tenant, sessions: list[tuple[int, int]]) -> Overage:
     start, end = (np.array(column, np.int64) for column in zip(*sessions, strict=True))
     nobody = np.zeros(len(sessions), np.int64)
     usage, at = peaks(Sessions(nobody, start, end), np.zeros(len(pieces), np.int64), since)
-    return peak_overage(
+    return _peak(
         [
             Stretch(included, Decimal(used), when)
             for (_, included), used, when in zip(pieces, usage.tolist(), at.tolist(), strict=True)
@@ -60,7 +103,7 @@ def test_ten_and_fifteen_agents_are_25_for_the_tenant(used: int, overage: int) -
     """R6.1, the documents' own example; which department uses them plays no part in it."""
     who = tenant("A 2024-01-01..\nB 2025-01-01..", "A standard_agent 10 ..\nB standard_agent 15 ..")
     included = quantity_on(who, "standard_agent", SHIPPED, october(1))
-    found = peak_overage([Stretch(included, Decimal(used), 7)])
+    found = _peak([Stretch(included, Decimal(used), 7)])
     at = 7 if overage else None
     assert found == Overage(Decimal(used), Decimal(25), Decimal(overage), at)
 
@@ -90,12 +133,12 @@ def test_the_overage_of_a_peak_is_the_largest_excess_at_one_instant(
     table: str, expected: str
 ) -> None:
     """R6.2, R6.5."""
-    assert peak_overage(_stretches(table)) == _overage(expected)
+    assert _peak(_stretches(table)) == _overage(expected)
 
 
 @pytest.mark.parametrize(("table", "expected"), PEAKS)
 def test_the_order_of_the_stretches_plays_no_part(table: str, expected: str) -> None:
-    assert peak_overage(_stretches(table)[::-1]) == _overage(expected)
+    assert _peak(_stretches(table)[::-1]) == _overage(expected)
 
 
 def test_an_excess_may_begin_at_the_midnight_at_which_the_entitlement_drops() -> None:
@@ -144,7 +187,7 @@ def test_the_overage_of_users_is_the_largest_excess_over_a_stretch(
     users: int, table: str, expected: str
 ) -> None:
     """R6.3, R6.5: without overage the largest entitlement of the period is told."""
-    assert distinct_overage(Decimal(users), _stretches(table)) == _overage(expected)
+    assert _found("distinct", Decimal(users), _stretches(table)) == _overage(expected)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +204,8 @@ def test_the_overage_of_a_sum_is_what_lies_beyond_the_allowance(
     usage: str, allowance: str, overage: str
 ) -> None:
     """R6.4, R6.5: it has no instant."""
-    found = sum_overage(Decimal(usage), Decimal(allowance))
+    used = Decimal(usage)
+    found = _found("sum", used, [Stretch(Decimal(allowance), used, 7)])
     assert found == _overage(f"{usage} {allowance} {overage} -")
 
 
@@ -170,5 +214,15 @@ def test_the_overage_of_a_sum_is_what_lies_beyond_the_allowance(
 )
 def test_only_an_excess_above_0_is_one(table: str, at: int | None) -> None:
     """R6.2."""
-    worst = largest_excess(_stretches(table))
-    assert (worst.at if worst else None) == at
+    assert _peak(_stretches(table)).at == at
+
+
+def test_every_tenant_and_meter_has_its_own_overage() -> None:
+    """R6.1: nothing crosses tenants; the order of the rows plays no part."""
+    mine = _occupancy("peak", Decimal(9), _stretches("5 9 100 | 6 8 200"), "T")
+    yours = _occupancy("distinct", Decimal(3), _stretches("5 3 100 | 6 2 200"), "U")
+    found = overages(pl.concat([yours, mine])).rows()
+    assert found == [
+        ("T", "meter", Decimal(9), Decimal(5), Decimal(4), moment(100)),
+        ("U", "meter", Decimal(3), Decimal(6), Decimal(0), None),
+    ]

@@ -9,10 +9,10 @@ import pytest
 
 from pipeline.period import Days, Period
 from pipeline.rules.catalogue import SHIPPED
-from pipeline.rules.payer import first_had, holders_on, payer, responsible_subscription
+from pipeline.rules.payer import closing_holders, first_had, payer, responsible_subscription
 from pipeline.rules.primary import closing_primary
 from pipeline.rules.terms import Entitlement, Tenant
-from tests.rules.build import OCTOBER, day, october, tenant
+from tests.rules.build import OCTOBER, day, days, tenant
 
 
 def _pays(who: Tenant, meter: str, period: Period = OCTOBER) -> str:
@@ -180,11 +180,12 @@ def test_a_payer_says_why() -> None:
     assert responsible_subscription(LIFE, "ivr_outbound_port", OCTOBER) is None
 
 
-def test_holders_are_those_with_the_meter_in_force_on_the_day() -> None:
+def test_holders_are_those_with_the_meter_in_force_on_its_closing_day() -> None:
     """R7.2."""
-    assert holders_on(LIFE, "ai_agent", day("2026-03-31")) == {"A", "B"}
-    assert holders_on(LIFE, "ai_agent", day("2026-04-01")) == {"B"}
-    assert holders_on(LIFE, "ai_assistant", october(1)) == {"A", "C"}
+    assert closing_holders(LIFE, "ai_agent", days("2026-03-01..2026-03-31")) == {"A", "B"}
+    assert closing_holders(LIFE, "ai_agent", days("2026-03-01..2026-04-01")) == {"B"}
+    assert closing_holders(LIFE, "ai_assistant", OCTOBER.days) == {"A", "C"}
+    assert closing_holders(LIFE, "ivr_outbound_port", OCTOBER.days) == set()
 
 
 def test_the_first_day_of_a_meter_is_asked_of_subscriptions_that_were_in_service() -> None:
