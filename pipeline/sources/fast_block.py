@@ -62,12 +62,14 @@ def _with_quotes(block: bytes, header: list[str]) -> pl.DataFrame | None:
 
 def _checked(block: bytes, rest: bytes, header: list[str], quoted: int) -> pl.DataFrame | None:
     """The cells of a block if all is there; `rest` is the block without its quoted fields."""
-    if b"\r" in block:
-        if not block.count(b"\r") == rest.count(b"\r") == rest.count(b"\r\n"):
-            return None
-        block, rest = block.replace(b"\r\n", b"\n"), rest.replace(b"\r\n", b"\n")
+    returns = _count(block, ord("\r")) if b"\r" in block else 0
+    if returns and _count_line_ends(rest) != returns:
+        return None
+    marks = (_count(block, ord('"')) + 2 * quoted) // 2 if quoted else 0
     frame = _read(block, header, quoted=bool(quoted))
-    return frame if frame is not None and _all_there(frame, block, rest, quoted) else None
+    if frame is None or not _all_there(frame, len(block) - returns - marks, rest, quoted):
+        return None
+    return frame
 
 
 def _read(block: bytes, header: list[str], *, quoted: bool) -> pl.DataFrame | None:
@@ -105,15 +107,21 @@ def _count(block: bytes, byte: int) -> int:
     return sum(int(np.count_nonzero(part == byte)) for part in parts)
 
 
-def _all_there(frame: pl.DataFrame, block: bytes, rest: bytes, quoted: int) -> bool:
-    """Whether cells, commas, line ends and quotes make up the whole block."""
+def _count_line_ends(block: bytes) -> int:
+    """The carriage returns before line feeds, if there are no others; the engine drops those."""
+    every = np.frombuffer(block, np.uint8)
+    at = np.flatnonzero(every == ord("\r"))
+    return len(at) if (every[at + 1] == ord("\n")).all() else 0
+
+
+def _all_there(frame: pl.DataFrame, size: int, rest: bytes, quoted: int) -> bool:
+    """Whether cells, commas and line feeds make up the `size` bytes that are nothing else."""
     # Without quotes each line feed makes a row; were one dropped, the sum below would not tie.
-    lines = rest.count(b"\n") if quoted else frame.height
+    lines = _count(rest, ord("\n")) if quoted else frame.height
     commas = _count(rest, ord(","))
     if frame.height != lines or commas != lines * (frame.width - 1):
         return False
     if frame.width == 1 and frame.to_series().null_count():
         return False
-    marks = (block.count(b'"') + 2 * quoted) // 2 if quoted else 0
     cells = frame.select(pl.all().str.len_bytes().sum().cast(pl.Int64)).row(0)
-    return int(sum(cells)) + commas + lines + marks == len(block)
+    return int(sum(cells)) + commas + lines == size

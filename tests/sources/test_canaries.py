@@ -74,6 +74,21 @@ def test_polars_drops_carriage_returns_and_byte_order_marks() -> None:
     assert _csv(b"\xef\xbb\xbf1,2\n") == [("1", "2")]
 
 
+def test_polars_drops_the_carriage_return_before_a_line_feed_and_no_other() -> None:
+    """Why fast_block.py takes those from the sum of bytes."""
+    assert _csv(b"1,2\r\n3,\r\n,\r\n4,5\n") == [("1", "2"), ("3", None), (None, None), ("4", "5")]
+    assert _csv(b'"1","2"\r\n"3","4"\r\n') == [("1", "2"), ("3", "4")]
+    assert _csv(b"1,2\r\r\n3,\r4\n") == [("1", "2\r"), ("3", "\r4")]
+
+
+def test_polars_reinterprets_only_bytes_of_the_right_number() -> None:
+    """What fixed_instants.py leaves to the general reading."""
+    cells = pl.Series(["x" * 23, "x" * 24, "x" * 25, "x" * 22 + "é", "", None])
+    words = cells.cast(pl.Binary).bin.reinterpret(dtype=pl.Array(pl.UInt64, 3), endianness="little")
+    assert words.is_not_null().to_list() == [False, True, False, True, False, False]
+    assert words[1].to_list() == [0x7878787878787878] * 3
+
+
 def test_polars_makes_rows_of_blank_lines() -> None:
     """Why commas are counted."""
     assert _csv(b"1,2\n\n3,4\n") == [("1", "2"), (None, None), ("3", "4")]
