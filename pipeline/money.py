@@ -10,8 +10,6 @@ from decimal import ROUND_HALF_UP, Context, Decimal, Inexact
 from fractions import Fraction
 from functools import cache
 
-from iso4217 import Currency
-
 _EXACT = Context(prec=60, rounding=ROUND_HALF_UP, traps=[Inexact])
 """Wide enough for a quantity times a price times months; it raises rather than rounds."""
 
@@ -21,6 +19,9 @@ _ROUNDING = Context(prec=60, rounding=ROUND_HALF_UP)
 @cache
 def minor_units(currency: str) -> int | None:
     """Digits after the point of an ISO 4217 currency; none for an unknown one, or one without."""
+    # The list of currencies takes a while to load, and most commands need none of it.
+    from iso4217 import Currency  # noqa: PLC0415
+
     try:
         exponent = Currency(currency).exponent
     except ValueError:

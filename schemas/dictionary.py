@@ -72,9 +72,9 @@ Written by `python -m schemas.dictionary` from `feeds.py` and `datasets.py`; cha
 file. `python -m schemas.dictionary --check` says whether it is up to date.
 
 This package owns what feeds and datasets look like: names, types, units, the rules of a row
-(`columns.py`, `feeds.py`, `datasets.py`) and their pandera schemas (`checks.py`). It does not own
-how exports are read, what is computed, or where it is kept: that is
-[`pipeline`](../pipeline/README.md), which explains the R-numbers, too.
+(`columns.py`, `feeds.py`, `datasets.py`), whether a frame keeps them (`screen.py`), and what in it
+does not, as pandera tells it (`checks.py`). It does not own how exports are read, what is computed,
+or where it is kept: that is [`pipeline`](../pipeline/README.md), which explains the R-numbers, too.
 
 ## Where exports lie
 

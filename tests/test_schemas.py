@@ -1,4 +1,7 @@
-"""The declared tables as pandera reads them: which rows are broken, and what a dataset must be."""
+"""The declared tables as pandera reads them: which rows are broken, and what a dataset must be.
+
+A quick look at a frame says the same as pandera does.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from schemas.checks import assert_dataset, broken_rows
 from schemas.columns import Column, Kind, Table
 from schemas.datasets import DATASETS, FINDINGS, INVOICES, OVERAGE
 from schemas.feeds import ENTITLEMENTS, FEEDS, RATES, SUBSCRIPTIONS, USAGE
+from schemas.screen import is_as_declared, keeps_rules
 
 VALUES: dict[Kind, tuple[object, ...]] = {
     Kind.TEXT: ("a", "b", ""),
@@ -55,7 +59,20 @@ def _marked(table: Table, rows: pl.DataFrame) -> set[tuple[int, str]]:
 def _found(table: Table, rows: pl.DataFrame) -> list[tuple[int, str]]:
     found = broken_rows(table, rows)
     assert found.schema == {"index": pl.Int64, "rule": pl.String}
+    assert keeps_rules(table, rows) is found.is_empty()
     return sorted(found.select("index", "rule").rows())
+
+
+def taken(table: Table, rows: pl.DataFrame) -> pl.DataFrame:
+    """The dataset as pandera takes it, and as the quick look does: they are of one mind."""
+    looks_right = is_as_declared(table, rows)
+    try:
+        dataset = assert_dataset(table, rows)
+    except SchemaErrors:
+        assert not looks_right
+        raise
+    assert looks_right
+    return dataset
 
 
 def _good(table: Table) -> dict[str, object]:
@@ -102,6 +119,7 @@ def test_a_type_that_is_not_the_declared_one_is_no_broken_row(table: Table) -> N
     for column in table:
         wrong = pl.Boolean() if column.kind is not Kind.QUANTITY else pl.Float64()
         rows = table.empty().with_columns(pl.lit(None, wrong).alias(column.name))
+        assert not keeps_rules(table, rows)
         with pytest.raises(SchemaErrors):
             broken_rows(table, rows)
 
@@ -185,8 +203,8 @@ def test_rules_by_hand(table: Table, row: dict[str, object], rules: str) -> None
 @by_dataset
 def test_a_dataset_exactly_as_declared_is_taken(table: Table) -> None:
     rows = _frame(table, _good(table))
-    assert assert_dataset(table, rows).equals(rows)
-    assert assert_dataset(table, table.empty()).is_empty()
+    assert taken(table, rows).equals(rows)
+    assert taken(table, table.empty()).is_empty()
 
 
 @by_dataset
@@ -198,7 +216,7 @@ def test_columns_that_are_missing_too_many_or_out_of_order_are_refused(table: Ta
         rows.select(table.names[::-1]),
     ):
         with pytest.raises(SchemaErrors):
-            assert_dataset(table, wrong)
+            taken(table, wrong)
 
 
 @by_dataset
@@ -213,7 +231,7 @@ def test_every_other_type_is_refused(table: Table) -> None:
     rows = _frame(table, _good(table))
     for column in table:
         with pytest.raises(SchemaErrors, match=column.name):
-            assert_dataset(table, rows.cast({column.name: others[column.kind]}))
+            taken(table, rows.cast({column.name: others[column.kind]}))
 
 
 @pytest.mark.parametrize("dtype", [pl.Decimal(38, 2), pl.Decimal(18, 6), pl.Decimal(38, 12)])
@@ -221,7 +239,7 @@ def test_money_of_another_scale_or_width_is_refused(dtype: pl.Decimal) -> None:
     """R10.5: a cast would round without a word."""
     rows = _frame(OVERAGE, _good(OVERAGE)).cast({"overage": dtype})
     with pytest.raises(SchemaErrors, match="overage"):
-        assert_dataset(OVERAGE, rows)
+        taken(OVERAGE, rows)
 
 
 @by_dataset
@@ -230,9 +248,9 @@ def test_null_is_refused_where_a_value_is_required_and_taken_elsewhere(table: Ta
         rows = _frame(table, _good(table) | {column.name: None})
         if column.required:
             with pytest.raises(SchemaErrors, match=column.name):
-                assert_dataset(table, rows)
+                taken(table, rows)
         else:
-            assert assert_dataset(table, rows).equals(rows)
+            assert taken(table, rows).equals(rows)
 
 
 @by_dataset
@@ -242,16 +260,16 @@ def test_a_key_that_is_repeated_is_refused(table: Table) -> None:
     other = one | {c.name: VALUES[c.kind][1] for c in table if not c.choices}
     differs = other | {name: one[name] for name in table.key}
     with pytest.raises(SchemaErrors):
-        assert_dataset(table, _frame(table, one, differs))
+        taken(table, _frame(table, one, differs))
     if any(one[name] != other[name] for name in table.key):
-        assert len(assert_dataset(table, _frame(table, one, other))) == 2
+        assert len(taken(table, _frame(table, one, other))) == 2
 
 
 def test_two_findings_of_a_tenant_and_code_are_refused_without_a_subject_too() -> None:
     """R8.4: one a tenant and code."""
     one = _good(FINDINGS) | {"subject": None}
     with pytest.raises(SchemaErrors):
-        assert_dataset(FINDINGS, _frame(FINDINGS, one, one | {"message": "other"}))
+        taken(FINDINGS, _frame(FINDINGS, one, one | {"message": "other"}))
 
 
 @by_dataset
@@ -260,7 +278,7 @@ def test_a_value_outside_the_choices_is_refused(table: Table) -> None:
         if column.choices:
             rows = _frame(table, _good(table) | {column.name: "?"})
             with pytest.raises(SchemaErrors, match=column.name):
-                assert_dataset(table, rows)
+                taken(table, rows)
 
 
 def test_every_choice_is_taken() -> None:
@@ -268,4 +286,4 @@ def test_every_choice_is_taken() -> None:
         _good(INVOICES) | {"invoice_id": status, "status": status}
         for status in INVOICES["status"].choices
     ]
-    assert len(assert_dataset(INVOICES, _frame(INVOICES, *rows))) == 3
+    assert len(taken(INVOICES, _frame(INVOICES, *rows))) == 3

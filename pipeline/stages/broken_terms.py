@@ -17,6 +17,7 @@ from pipeline.stages.terms_rules import Frames, rules_across
 from schemas import feeds
 from schemas.columns import Rule, Table
 from schemas.datasets import QUARANTINE
+from schemas.screen import keeps_rules
 
 SHOWN_ROWS = 3
 
@@ -112,13 +113,7 @@ class BrokenRows:
 
 def _is_sound(table: Table, rows: pl.DataFrame, across: list[Rule]) -> bool:
     """Whether no row of a feed breaks any rule, in one look: so it mostly is."""
-    if rows.is_empty():
-        return True
-    if rows.select(table.names).schema != table.dtypes:
-        return False
-    is_broken = [rule.broken.fill_null(False).any() for rule in (*table.row_rules(), *across)]
-    unreadable = pl.col("defects").is_not_null().any()
-    return not rows.select(pl.any_horizontal(unreadable, *is_broken)).item()
+    return rows["defects"].null_count() == len(rows) and keeps_rules(table, rows, across)
 
 
 def _broken(table: Table, rows: pl.DataFrame, across: list[Rule]) -> pl.DataFrame:

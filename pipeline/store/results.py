@@ -24,6 +24,7 @@ from deltalake import CommitProperties, DeltaTable
 from pipeline.errors import BillingError, StoreDamaged
 from pipeline.period import Period
 from schemas.columns import INSTANT, Table
+from schemas.screen import is_as_declared
 
 _KEEP = {
     "delta.logRetentionDuration": "interval 36500 days",
@@ -113,13 +114,10 @@ class ResultStore:
 
     def write(self, period: Period, tables: Mapping[str, Table], parts: Parts) -> None:
         """Write parts of datasets. Nobody reads them before a run names them."""
-        # Reading results, which every command does, need not wait for pandera to load.
-        from schemas.checks import assert_dataset  # noqa: PLC0415
-
         for dataset in sorted({name for name, _ in parts}):
             table = tables[dataset]
             frames = {
-                part: assert_dataset(table, rows)
+                part: _as_declared(table, rows)
                 for (name, part), rows in parts.items()
                 if name == dataset and len(rows)
             }
@@ -201,6 +199,15 @@ class ResultStore:
         rows.write_delta(
             str(path), mode="overwrite" if predicate else "append", delta_write_options=options
         )
+
+
+def _as_declared(table: Table, rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows, if they are exactly as declared; else raises pandera's account of what is not."""
+    if is_as_declared(table, rows):
+        return rows
+    from schemas.checks import assert_dataset  # noqa: PLC0415
+
+    return assert_dataset(table, rows)
 
 
 def _run(row: dict[str, Any]) -> Run:
