@@ -1,7 +1,8 @@
 """Moments in the form that most exports write, `2026-10-01T12:34:56.789Z`, read by position.
 
-Belongs here: that form, with or without its milliseconds. Does not belong here: any other
-(`instants.py`), to which whatever is not exactly of this form is left.
+Belongs here: that form; also with a space for the T, without the milliseconds, or with `+00:00` for
+the Z, if the first text of a column is written so. Does not belong here: any other (`instants.py`),
+to which whatever is not exactly of the form is left.
 
 A text of 24 bytes is three words of eight, and what is to be done with a byte is done with all
 eight of a word at once. Against the pattern of its word, a byte that should be a digit becomes that
@@ -20,7 +21,7 @@ from schemas.columns import INSTANT
 Words = NDArray[np.uint64]
 
 LENGTH = 24
-WITHOUT_FRACTION = 20
+_TO_SECONDS = len("2026-10-01T12:34:56")
 _ROWS_AT_ONCE = 4_096
 """So that what is computed on the way stays in the cache."""
 
@@ -30,7 +31,8 @@ def _word(text: bytes) -> np.uint64:
 
 
 _PATTERNS = (b"0000-00-", b"00T00:00", b":00.000Z")
-_SEPARATORS = tuple(_word(pattern) for pattern in _PATTERNS)
+_WITH_T = tuple(_word(pattern) for pattern in _PATTERNS)
+_WITH_SPACE = tuple(_word(pattern.replace(b"T", b" ")) for pattern in _PATTERNS)
 _TO_HIGH = tuple(
     _word(bytes(0x80 - (10 if byte == ord("0") else 1) for byte in pattern))
     for pattern in _PATTERNS
@@ -60,13 +62,13 @@ _FIRST_OF_MONTH, _DAYS_OF_MONTH = _calendar()
 
 def fixed_instants(cells: pl.Series) -> pl.Series:
     """The moments that texts of the form name; null for any other text."""
-    texts = cells
-    first = cells.is_not_null().arg_max()
-    if first is not None and len(cells[first] or "") == WITHOUT_FRACTION:
-        # A Z may be missing: what names no offset is in UTC.
-        texts = cells.str.strip_suffix("Z") + ".000Z"
-    words = texts.cast(pl.Binary).bin.reinterpret(
-        dtype=pl.Array(pl.UInt64, LENGTH // 8), endianness="little"
+    at = cells.is_not_null().arg_max()
+    first = "" if at is None else cells[at] or ""
+    separators = _WITH_SPACE if first[10:11] == " " else _WITH_T
+    words = (
+        _in_full(cells, first)
+        .cast(pl.Binary)
+        .bin.reinterpret(dtype=pl.Array(pl.UInt64, LENGTH // 8), endianness="little")
     )
     there = words.is_not_null().to_numpy()
     matrix = words.drop_nulls().to_numpy()
@@ -74,8 +76,21 @@ def fixed_instants(cells: pl.Series) -> pl.Series:
     good = np.empty(len(matrix), np.bool_)
     for start in range(0, len(matrix), _ROWS_AT_ONCE):
         part = slice(start, start + _ROWS_AT_ONCE)
-        counts[part], good[part] = _micros(matrix[part])
+        counts[part], good[part] = _micros(matrix[part], separators)
     return _series(cells.name, there, counts, good)
+
+
+def _in_full(cells: pl.Series, first: str) -> pl.Series:
+    """The texts with milliseconds and Z, if they are written as the first is.
+
+    Where one has no zone to be replaced it is in UTC all the same; where it has another, or ends
+    otherwise, it gets too long.
+    """
+    zone = "+00:00" if first.endswith("+00:00") else "Z"
+    whole = len(first) - len(zone) == _TO_SECONDS
+    if zone == "Z" and not whole:
+        return cells
+    return cells.str.strip_suffix(zone) + (".000Z" if whole else "Z")
 
 
 def _series(
@@ -91,9 +106,11 @@ def _series(
     return moments if good.all() else moments.set(pl.Series(~good), None)
 
 
-def _micros(matrix: Words) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def _micros(
+    matrix: Words, separators: tuple[np.uint64, ...]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Microseconds since 1970 of texts as rows of words, and whether they are of the form."""
-    words = [matrix[:, at] ^ separators for at, separators in enumerate(_SEPARATORS)]
+    words = [matrix[:, at] ^ separator for at, separator in enumerate(separators)]
     strange = np.zeros(len(matrix), np.uint64)
     for word, to_high in zip(words, _TO_HIGH, strict=True):
         strange |= word | ((word & _REST) + to_high)
