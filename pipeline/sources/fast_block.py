@@ -11,6 +11,7 @@ or a quote.
 from __future__ import annotations
 
 import re
+from io import BytesIO
 
 import numpy as np
 import polars as pl
@@ -92,12 +93,14 @@ def _written_back(frame: pl.DataFrame, block: bytes) -> bool:
 
     So it is for files that quote every field, or only those that must be.
     """
-    again = frame.write_csv(
+    again = BytesIO()
+    frame.write_csv(
+        again,
         include_header=False,
         quote_style="always" if block.startswith(b'"') else "necessary",
         line_terminator="\r\n" if block.endswith(b"\r\n") else "\n",
     )
-    return again.encode() == block
+    return again.getbuffer() == block
 
 
 def _count(block: bytes, byte: int) -> int:
