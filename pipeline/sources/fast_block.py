@@ -100,7 +100,7 @@ def _written_back(frame: pl.DataFrame, block: bytes) -> bool:
         quote_style="always" if block.startswith(b'"') else "necessary",
         line_terminator="\r\n" if block.endswith(b"\r\n") else "\n",
     )
-    return again.getbuffer() == block
+    return again.getvalue() == block
 
 
 def _count(block: bytes, byte: int) -> int:
