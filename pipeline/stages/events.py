@@ -11,14 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from pipeline.measures.timeline import Ints
 from pipeline.stages.cases import Flags, Judge
 from pipeline.stages.kinds import Kinds
 from pipeline.stages.rows import BucketRows, Rows
-from pipeline.store.usage import HASH_BITS, POSITION_BITS
+from pipeline.store.usage import POSITION_BITS, SLOT_BITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,19 +75,21 @@ def _candidates(rows: BucketRows) -> Ints:
 
     Hash and number make one integer, so that one sort of plain integers brings equals together.
     """
-    number_bits = max(rows.numbers, 1).bit_length()
-    keep = min(HASH_BITS, 64 - number_bits)
-    parts = []
+    bits = max(rows.numbers.bit_length(), SLOT_BITS + POSITION_BITS)
+    low = np.uint64((1 << bits) - 1)
+    parts = [np.empty(0, np.uint64)]
     for keys, first in rows.keys():
-        number = (keys & np.uint64((1 << POSITION_BITS) - 1)) + np.uint64(first)
-        hashed = (keys >> np.uint64(POSITION_BITS)) & np.uint64((1 << HASH_BITS) - 1)
-        parts.append((hashed >> np.uint64(HASH_BITS - keep)) << np.uint64(number_bits) | number)
-    if not parts:
-        return np.empty(0, np.int64)
+        number = keys & np.uint64((1 << POSITION_BITS) - 1)
+        number += np.uint64(first)
+        keys <<= np.uint64(SLOT_BITS)
+        keys &= ~low
+        keys |= number
+        parts.append(keys)
     joined = np.concatenate(parts)
     joined.sort()
-    hashed = joined >> np.uint64(number_bits)
-    is_equal = hashed[1:] == hashed[:-1]
-    shares = np.append(is_equal, False) | np.append(False, is_equal)
-    numbers: npt.NDArray[np.uint64] = joined[shares] & np.uint64((1 << number_bits) - 1)
-    return numbers.astype(np.int64)
+    is_equal = (joined[1:] ^ joined[:-1]) <= low
+    shares = np.zeros(len(joined), bool)
+    shares[:-1] = is_equal
+    shares[1:] |= is_equal
+    numbers: Ints = (joined[shares] & low).view(np.int64)
+    return numbers

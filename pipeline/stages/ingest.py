@@ -21,8 +21,10 @@ from pipeline.store.landing import LandedStore, ListedExport, Listing
 from schemas.columns import Table
 from schemas.feeds import FEEDS, USAGE
 
-GROUP_BYTES = 16 << 20
-"""Exports are landed together until they come to this size: many small files make few chunks."""
+SMALLEST_GROUP, LARGEST_GROUP = 4 << 20, 48 << 20
+GROUPS = 8
+"""Usage exports are landed together: many small files make few landings, and a month makes about so
+many that workers share them evenly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,16 +204,18 @@ def _land(
 
 
 def _grouped(new: list[_Arrival]) -> Iterator[list[_Arrival]]:
-    """Usage exports together, in order, until they come to GROUP_BYTES; others one by one.
+    """Usage exports together, in order, up to a size; others one by one.
 
     The largest groups come first, so that no worker is left alone with one at the end.
     """
+    usage = sum(one.export.size for one in new if one.table is USAGE)
+    most = max(SMALLEST_GROUP, min(LARGEST_GROUP, -(-usage // GROUPS)))
     groups: list[list[_Arrival]] = []
     room = 0
     for arrival in new:
         if arrival.table is not USAGE or not groups or room < arrival.export.size:
             groups.append([])
-            room = GROUP_BYTES if arrival.table is USAGE else 0
+            room = most if arrival.table is USAGE else 0
         groups[-1].append(arrival)
         room -= arrival.export.size
     yield from sorted(groups, key=lambda group: -sum(one.export.size for one in group))

@@ -31,37 +31,45 @@ class Dictionary:
     def codes_of(self, rows: pl.DataFrame) -> Codes32:
         """The code of each row's texts; a null is a text of its own."""
         texts = rows.select(self._columns)
-        codes, new = self._codes.of(self._keys(texts))
+        varying = [name for name in self._columns if not _is_constant(texts[name])]
+        codes, new = self._codes.of(self._keys(texts, varying))
         if len(new):
             added = np.arange(len(self.rows), len(self.rows) + len(new))
             self._row_of_key = np.concatenate([self._row_of_key, added])
             self.rows = pl.concat([self.rows, texts[new]]).rechunk()
         if len(self._row_of_key) != len(self.rows):
             codes = self._row_of_key[codes].astype(np.int32)
-        return self._told_apart(texts, codes)
+        return self._told_apart(texts, varying, codes)
 
-    def _keys(self, texts: pl.DataFrame) -> Ints:
+    def _keys(self, texts: pl.DataFrame, varying: list[str]) -> Ints:
         key = np.zeros(len(texts), np.uint64)
         for name in self._columns:
+            hashed = texts[name] if name in varying else texts[name].head(1)
             key *= _FACTOR
-            key ^= texts[name].hash(seed=1).to_numpy()
+            key ^= hashed.hash(seed=1).to_numpy()
         return (key & _POSITIVE).view(np.int64)
 
-    def _told_apart(self, texts: pl.DataFrame, codes: Codes32) -> Codes32:
+    def _told_apart(self, texts: pl.DataFrame, varying: list[str], codes: Codes32) -> Codes32:
         """The codes, with those corrected whose texts are not the row's own."""
-        row = pl.Series(codes)
         is_own = [
-            self.rows[name].gather(row).eq_missing(texts[name]) for name in self._columns
+            self.rows[name].gather(pl.Series(codes)).eq_missing(texts[name])
+            if name in varying
+            else pl.Series(self.rows[name].eq_missing(texts[name].head(1)).to_numpy()[codes])
+            for name in self._columns
         ]
         if all(same.all() for same in is_own):
             return codes
         codes = codes.copy()
-        strangers = (~pl.DataFrame(is_own).select(pl.all_horizontal(pl.all())).to_series()).arg_true()
-        for position, row_texts in zip(
-            strangers.to_list(), texts[strangers].iter_rows(), strict=True
-        ):
-            if row_texts not in self._shared:
-                self._shared[row_texts] = len(self.rows)
+        named = pl.DataFrame({str(n): same for n, same in enumerate(is_own)})
+        strangers = (~named.select(pl.all_horizontal(pl.all())).to_series()).arg_true()
+        for position, row in zip(strangers.to_list(), texts[strangers].iter_rows(), strict=True):
+            if row not in self._shared:
+                self._shared[row] = len(self.rows)
                 self.rows = pl.concat([self.rows, texts[position]]).rechunk()
-            codes[position] = self._shared[row_texts]
+            codes[position] = self._shared[row]
         return codes
+
+
+def _is_constant(texts: pl.Series) -> bool:
+    """Whether all texts are the same, as a column with a default mostly is."""
+    return bool(len(texts)) and bool(texts.eq_missing(texts.head(1)).all())

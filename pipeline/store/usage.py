@@ -66,8 +66,9 @@ COLUMNS: dict[str, type[np.generic]] = {
     "key": np.uint64,
 }
 
-POSITION_BITS = 20
-HASH_BITS = 36
+SLOT_BITS, HASH_BITS, POSITION_BITS = 8, 36, 20
+"""The parts of a key, from the highest bit down."""
+
 _SLOT_SHIFT = np.uint64(POSITION_BITS + HASH_BITS)
 _HASH_MASK = np.uint64((1 << HASH_BITS) - 1)
 
