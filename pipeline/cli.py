@@ -44,9 +44,7 @@ class MemoryParameter(click.ParamType[int]):
 
     name = "memory"
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """The bytes that the words name."""
         found = re.fullmatch(r"(\d+)\s*(?:([KMGT])i?B?|B)?", str(value).strip(), re.IGNORECASE)
         if not found:

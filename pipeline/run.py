@@ -24,12 +24,13 @@ from pipeline.stages.conclude import Evidence
 from pipeline.stages.ingest import ingest
 from pipeline.stages.order import OF_USAGE, STAGES
 from pipeline.stages.terms import Terms, build_terms
+from pipeline.steps import Progress, Step
 from pipeline.store.landing import LandedStore, Listing
 from pipeline.store.results import ResultStore, Run
-from pipeline.steps import Progress, Step
 from pipeline.store.work import WorkStore
 from schemas.datasets import FINDINGS
 from schemas.feeds import TERMS
+
 
 @dataclass(frozen=True, slots=True)
 class Done:

@@ -11,8 +11,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-Ints = npt.NDArray[np.int64]
-Codes32 = npt.NDArray[np.int32]
+from pipeline.measures.arrays import Codes32, Ints
 
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 _FREE = -1
@@ -57,7 +56,8 @@ class Codes:
         found = np.minimum(np.searchsorted(self._displaced, asked), len(self._displaced) - 1)
         is_known = self._displaced[found] == asked
         codes[missed[is_known]] = self._displaced_codes[found[is_known]]
-        return missed[~is_known]
+        unknown: Ints = missed[~is_known]
+        return unknown
 
     def _add(self, keys: Ints) -> None:
         """Give new keys their places; what is taken stays taken. The last key, -1, is nobody's."""

@@ -14,9 +14,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
-Ints = npt.NDArray[np.int64]
+from pipeline.measures.arrays import Ints
 
 BEGINNING = np.iinfo(np.int64).min
 """The instant before all others; every subject's first step begins there."""

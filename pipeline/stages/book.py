@@ -18,7 +18,8 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.measures.timeline import BEGINNING, Ints, Timeline
+from pipeline.measures.arrays import Ints
+from pipeline.measures.timeline import BEGINNING, Timeline
 from pipeline.period import FIRST_DAY, LAST_DAY, Days, Period, midnight, timeline
 from pipeline.rules import entitlement
 from pipeline.rules.compliance import license_model, mixes_license_models

@@ -73,7 +73,9 @@ class BucketTask:
     only_tenants: frozenset[str] | None
 
 
-def buckets(landed: LandedStore, pieces: tuple[Piece, ...], most_rows: int, least: int) -> list[Bucket]:
+def buckets(
+    landed: LandedStore, pieces: tuple[Piece, ...], most_rows: int, least: int
+) -> list[Bucket]:
     """The slots, cut in halves until no part has more than `most_rows` rows on any day.
 
     And until there are at least so many parts, as far as rows and slots go. Heaviest first.
@@ -110,8 +112,7 @@ def run_bucket(task: BucketTask) -> str:
     if not work.has(task.name):
         landed = LandedStore(task.store)
         readings = [
-            Reading(one.landing, landed.usage(one.landing), one.ranks)
-            for one in task.bucket.pieces
+            Reading(one.landing, landed.usage(one.landing), one.ranks) for one in task.bucket.pieces
         ]
         rows = BucketRows(readings, task.bucket.slots, task.only_tenants)
         book = Book(task.terms, task.period, task.subscription_names)

@@ -15,11 +15,11 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from pipeline.measures.timeline import Ints
+from pipeline.measures.arrays import Flags, Ints, Whole
 from pipeline.rules import split as rule
 from pipeline.rules.split import NOBODY
 from pipeline.stages.book import PEAK, SUM, Book
-from pipeline.stages.kinds import Flags, Kinds
+from pipeline.stages.kinds import Kinds
 from pipeline.stages.rows import Rows
 from pipeline.store.usage import DAY_US, NO_QUANTITY, OPEN
 
@@ -66,7 +66,7 @@ class Decided:
     """Rows with their cases: `case` is each row's position in `cases`."""
 
     cases: Cases
-    case: Ints
+    case: Whole
 
 
 class Judge:
@@ -159,7 +159,7 @@ class Judge:
     def touches(
         self,
         tenant: Ints,
-        measure: Ints,
+        measure: Whole,
         started: Ints,
         ended: Ints,
         end_unreadable: Flags | bool = False,
@@ -179,7 +179,7 @@ class Judge:
         result: Flags = starts_in | reaches_in
         return result
 
-    def _by_user(self, kind: Ints, user: Ints, started: Ints) -> tuple[Ints, Ints]:
+    def _by_user(self, kind: Whole, user: Ints, started: Ints) -> tuple[Ints, Ints]:
         """R3.1, R3.2: each row's meter, and the subscription that its user is assigned to."""
         kinds, book = self._kinds, self._book
         meter = kinds.meter[kind].copy()
@@ -191,18 +191,19 @@ class Judge:
             meter[unstated] = book.licensed_meter.at(user[unstated], started[unstated])
         return meter, assigned
 
-    def _is_broken(self, kind: Ints, meter: Ints, has_quantity: Flags) -> Flags:
+    def _is_broken(self, kind: Whole, meter: Ints, has_quantity: Flags) -> Flags:
         lacks_meter = ~self._kinds.states_meter[kind] & (meter < 0)
         is_summed = self._book.measure[self._kinds.tenant[kind], meter] == SUM
-        return self._kinds.is_broken[kind] | lacks_meter | (is_summed & ~has_quantity)
+        is_broken: Flags = self._kinds.is_broken[kind] | lacks_meter | (is_summed & ~has_quantity)
+        return is_broken
 
     def _is_open(self, day: int) -> Flags:
         """Whether the rows of a kind may be decided differently from one another on a day."""
         changes = self._book.changes_within(day * DAY_US, (day + 1) * DAY_US)
         return self._kinds.needs_user | changes[self._kinds.tenant]
 
-    def _measure(self, cases: Cases) -> Ints:
-        measure: Ints = self._book.measure[self._kinds.tenant[cases.kind], cases.meter]
+    def _measure(self, cases: Cases) -> Whole:
+        measure: Whole = self._book.measure[self._kinds.tenant[cases.kind], cases.meter]
         return measure
 
     @property
@@ -229,5 +230,8 @@ def joined(some: Decided, more: Decided) -> Decided:
 
 def _joined(some: Cases, more: Cases) -> Cases:
     return Cases(
-        *(np.concatenate([getattr(some, one.name), getattr(more, one.name)]) for one in fields(some))
+        *(
+            np.concatenate([getattr(some, one.name), getattr(more, one.name)])
+            for one in fields(some)
+        )
     )

@@ -17,12 +17,12 @@ from pipeline.rules.compliance import compliance_findings
 from pipeline.rules.primary import primary_findings
 from pipeline.stages.access import access
 from pipeline.stages.book import why_set_aside
+from pipeline.stages.cases import FATES
 from pipeline.stages.controls import Control, count, total
 from pipeline.stages.ingest import ingest_findings
 from pipeline.stages.invoice import invoice
 from pipeline.stages.rate import rate
 from pipeline.stages.terms import Terms
-from pipeline.stages.cases import FATES
 from pipeline.stages.usage_findings import meter_findings, split_findings, validate_findings
 from pipeline.store.landing import Landing, Listing
 from schemas.datasets import QUARANTINE, SUPERSEDED, UNBILLED, USAGE_SPLIT

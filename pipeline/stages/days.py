@@ -11,12 +11,11 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import polars as pl
 
 from pipeline.fingerprint import fingerprint
 from pipeline.stages.book import Book
-from pipeline.stages.cases import Decided, Judge, joined
+from pipeline.stages.cases import Judge, joined
 from pipeline.stages.fates import Fates
 from pipeline.stages.meter import Frames, Meters
 from pipeline.stages.rows import BucketRows, Rows
@@ -44,7 +43,7 @@ class State:
         """The state after a day that was measured now."""
         content = hashlib.sha256()
         for column in (stays.own, stays.user, stays.start, stays.end):
-            content.update(np.ascontiguousarray(column))
+            content.update(column.tobytes())
         return State(lambda: stays, fingerprint(content.hexdigest(), rows.identity_of(stays.user)))
 
 

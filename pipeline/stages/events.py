@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from pipeline.measures.timeline import Ints
-from pipeline.stages.cases import Flags, Judge
+from pipeline.measures.arrays import Flags, Ints
+from pipeline.stages.cases import Judge
 from pipeline.stages.kinds import Kinds
 from pipeline.stages.rows import BucketRows, Rows
 from pipeline.store.usage import POSITION_BITS, SLOT_BITS
@@ -22,8 +22,11 @@ from pipeline.store.usage import POSITION_BITS, SLOT_BITS
 
 @dataclass(frozen=True, slots=True)
 class Replaced:
-    """Rows that no longer count: their numbers, the one that counts instead, and whether it says
-    the same (`duplicate`) or not (`superseded`)."""
+    """Rows that no longer count.
+
+    `by` is the number of the row that counts instead; `is_same` says whether that one says the same
+    (`duplicate`) or not (`superseded`).
+    """
 
     rows: Rows
     by: Ints
@@ -78,13 +81,13 @@ def _candidates(rows: BucketRows) -> Ints:
     bits = max(rows.numbers.bit_length(), SLOT_BITS + POSITION_BITS)
     low = np.uint64((1 << bits) - 1)
     parts = [np.empty(0, np.uint64)]
-    for keys, first in rows.keys():
-        number = keys & np.uint64((1 << POSITION_BITS) - 1)
+    for words, first in rows.chunks_of_keys():
+        number = words & np.uint64((1 << POSITION_BITS) - 1)
         number += np.uint64(first)
-        keys <<= np.uint64(SLOT_BITS)
-        keys &= ~low
-        keys |= number
-        parts.append(keys)
+        hashed = np.left_shift(words, np.uint64(SLOT_BITS), out=words)
+        hashed &= ~low
+        hashed |= number
+        parts.append(hashed)
     joined = np.concatenate(parts)
     joined.sort()
     is_equal = (joined[1:] ^ joined[:-1]) <= low

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from pipeline.measures.timeline import Ints
+from pipeline.measures.arrays import Ints, Whole
 from pipeline.rules import split as rule
 from pipeline.rules.split import NOBODY, REASONS
 from pipeline.stages.book import Book
@@ -18,6 +18,7 @@ from pipeline.stages.kinds import Kinds
 from pipeline.stages.lookup import has_defect, rules_broken
 from pipeline.stages.meter import Frames
 from pipeline.stages.rows import BucketRows, Rows
+from schemas.datasets import UNBILLED as UNBILLED_ROWS
 from schemas.feeds import USAGE
 
 MISNAMED = (REASONS.index(rule.UNKNOWN), REASONS.index(rule.INACTIVE))
@@ -64,9 +65,7 @@ class Fates:
         tenant = self._kinds.tenant[kind]
         known, unknown = np.flatnonzero(tenant != NOBODY), np.flatnonzero(tenant == NOBODY)
         frames = {
-            "tally": _summed(
-                "tenant", tenant[known], "fate", fate[known], len(FATES), count[known]
-            )
+            "tally": _summed("tenant", tenant[known], "fate", fate[known], len(FATES), count[known])
         }
         if len(unknown):
             texts = self._rows.kinds["tenant_id"].gather(pl.Series(kind[unknown]))
@@ -77,17 +76,18 @@ class Fates:
 
     def nothing(self) -> Frames:
         """The frames that may be left out, without a row."""
-        rules = {"rank": pl.Int32, "row": pl.Int64, "rules": pl.String, "raw": pl.String}
-        strangers = {"tenant_id": pl.String, "fate": pl.Int64, "rows": pl.Int64}
-        named = {"own": pl.Int64, "reason": pl.Int64, "subscription_id": pl.String}
         return {
-            "strangers": pl.DataFrame(schema=strangers),
-            "named": pl.DataFrame(schema=named),
-            "unbilled": pl.DataFrame(schema=UNBILLED_ROW),
-            "quarantine": pl.DataFrame(schema={**rules, "tenant_id": pl.String}),
+            "strangers": pl.DataFrame(
+                schema={"tenant_id": pl.String, "fate": pl.Int64, "rows": pl.Int64}
+            ),
+            "named": pl.DataFrame(
+                schema={"own": pl.Int64, "reason": pl.Int64, "subscription_id": pl.String}
+            ),
+            "unbilled": pl.DataFrame(schema=UNBILLED_ROWS.dtypes),
+            "quarantine": pl.DataFrame(schema=REFUSED_ROW),
         }
 
-    def outside(self, kind: Ints) -> Frames:
+    def outside(self, kind: Whole) -> Frames:
         """The count of rows of these kinds, all outside the period."""
         count = np.bincount(kind, minlength=len(self._kinds))
         met = np.flatnonzero(count)
@@ -96,13 +96,16 @@ class Fates:
     def broken(self) -> Frames:
         """What became of the rows that break a rule by themselves."""
         rows = rules_broken(self._rows.broken, self._book)
-        touches = self._judge.touches(
-            rows["tenant"].to_numpy(),
-            rows["measure"].to_numpy(),
-            rows["started"].to_numpy(),
-            rows["ended"].to_numpy(),
-            has_defect(rows, "ended_at_unreadable"),
-        ) | rows["started_at"].is_null().to_numpy()
+        touches = (
+            self._judge.touches(
+                rows["tenant"].to_numpy(),
+                rows["measure"].to_numpy(),
+                rows["started"].to_numpy(),
+                rows["ended"].to_numpy(),
+                has_defect(rows, "ended_at_unreadable"),
+            )
+            | rows["started_at"].is_null().to_numpy()
+        )
         fate = np.where(touches, QUARANTINED, OUTSIDE)
         met = rows.select("tenant_id", "tenant", fate=pl.Series(fate, dtype=pl.Int64))
         is_known = pl.col("tenant") >= 0
@@ -136,7 +139,7 @@ class Fates:
                 "started_at": rows.started,
                 "reason": why,
             },
-            schema=UNBILLED_ROW,
+            schema=UNBILLED_ROWS.dtypes,
         )
 
     def _refused(self, numbers: Ints) -> pl.DataFrame:
@@ -149,13 +152,13 @@ class Fates:
         return _in_quarantine(refused)
 
 
-UNBILLED_ROW = pl.Schema(
+REFUSED_ROW = pl.Schema(
     {
-        "event_id": pl.String,
+        "rank": pl.Int32,
+        "row": pl.Int64,
+        "rules": pl.String,
+        "raw": pl.String,
         "tenant_id": pl.String,
-        "meter": pl.String,
-        "started_at": pl.Datetime("us", "UTC"),
-        "reason": pl.String,
     }
 )
 

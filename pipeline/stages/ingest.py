@@ -45,9 +45,7 @@ def ingest(
     """
     landed = LandedStore(store)
     before = landed.listing()
-    found = [
-        (table, path, name) for table in FEEDS for path, name in _found(table, feeds)
-    ]
+    found = [(table, path, name) for table in FEEDS for path, name in _found(table, feeds)]
     arrivals = _arrivals(found, before, executor, arrived_at)
     known = _known(before.exports, arrivals, landed) if before else {}
     listed = {_key(one): known.get(_key(one), one.export) for one in arrivals}
@@ -84,9 +82,7 @@ def ingest_findings(listing: Listing) -> list[Finding]:
     return found
 
 
-def land_group(
-    store: Path, landing_id: str, table: Table, paths: list[Path]
-) -> tuple[int, ...]:
+def land_group(store: Path, landing_id: str, table: Table, paths: list[Path]) -> tuple[int, ...]:
     """Read some exports of a feed and land them together; gives the rows of each.
 
     A task of `ingest`; nothing is done again that was done before.

@@ -9,16 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-from pipeline.measures.timeline import Ints
+from pipeline.measures.arrays import Flags, Ints
 from pipeline.rules.split import NOBODY
 from pipeline.stages.book import Book
 from pipeline.stages.lookup import code_of, is_broken_in_context, named_subscription
 from pipeline.stages.rows import BucketRows
-
-Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +23,8 @@ class Kinds:
     """Of each kind of row: codes of `Book` (-1: none or unknown), and what they say of the row.
 
     `is_broken` kinds break a rule whatever else their rows state. `needs_user` kinds may have a
-    meter or a subscription by their user alone. `book_user` is, for each user, the position of their
-    assignments in `Book.users`, or NOBODY.
+    meter or a subscription by their user alone. `book_user` is, for each user, the position in
+    `Book.users`, or NOBODY.
     """
 
     tenant: Ints

@@ -7,16 +7,13 @@ becomes of rows (`stages.cases`), and what the terms say (`stages.book`).
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-from pipeline.measures.timeline import Ints
+from pipeline.measures.arrays import Flags, Ints
 from pipeline.rules.split import NOBODY, UNKNOWN_ID
 from pipeline.stages.book import SUM, Book
 from pipeline.store.usage import OPEN
 from schemas.feeds import USAGE_IN_CONTEXT
-
-Flags = npt.NDArray[np.bool_]
 
 
 def rules_broken(rows: pl.DataFrame, book: Book) -> pl.DataFrame:
@@ -72,9 +69,7 @@ def is_broken_in_context(kinds: pl.DataFrame, is_foreign: Flags) -> Flags:
         is_foreign=pl.Series(is_foreign),
     )
     broken: Flags = (
-        judged.select(
-            pl.any_horizontal(rule.broken.fill_null(False) for rule in USAGE_IN_CONTEXT)
-        )
+        judged.select(pl.any_horizontal(rule.broken.fill_null(False) for rule in USAGE_IN_CONTEXT))
         .to_series()
         .to_numpy()
     )

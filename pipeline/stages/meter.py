@@ -15,8 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from pipeline.measures.codes import Codes32
-from pipeline.measures.timeline import Ints
+from pipeline.measures.arrays import Codes32, Ints
 from pipeline.stages.book import DISTINCT, PEAK, SUM, Book
 from pipeline.stages.cases import BILLED, Cases, Decided
 from pipeline.stages.rows import Rows
@@ -42,9 +41,7 @@ class Meters:
         owners = np.array([tenant for tenant, _ in book.subscriptions], np.int64)
         own = np.arange(len(owners) * count)
         tenant = owners[own // max(count, 1)]
-        self._groups = Groups(
-            tenant * count + own % max(count, 1), book.bounds[0][tenant], count
-        )
+        self._groups = Groups(tenant * count + own % max(count, 1), book.bounds[0][tenant], count)
         self._counts_users = np.array(
             [book.terms.catalogue[name].counts == "users" for name in book.meters], bool
         )
@@ -54,8 +51,8 @@ class Meters:
     ) -> tuple[Frames, Stays]:
         """What the rows of a day, decided, come to, and what is handed to the next day.
 
-        Frames: `sums` (own, high, low), `open` (tenant, rows); each with its `day`: `peaks` and `parts`
-        of `stages.sessions`, `seen` (own, user, first, last, rows, is_first).
+        Frames: `sums` (own, high, low), `open` (tenant, rows); each with its `day`: `peaks` and
+        `parts` of `stages.sessions`, `seen` (own, user, first, last, rows, is_first).
         """
         cases, case = decided.cases, decided.case
         measure = self._measure_of(cases)[case]
@@ -165,14 +162,14 @@ def _sums(own: Ints, quantity: Ints) -> pl.DataFrame:
     np.add.at(halves.high, own, quantity >> LOW_BITS)
     np.add.at(halves.low, own, quantity & ((1 << LOW_BITS) - 1))
     present = np.flatnonzero(np.bincount(own, minlength=count))
-    return pl.DataFrame(
-        {"own": present, "high": halves.high[present], "low": halves.low[present]}
-    )
+    return pl.DataFrame({"own": present, "high": halves.high[present], "low": halves.low[present]})
 
 
 def _dated(frame: pl.DataFrame, day: int) -> pl.DataFrame:
     """The frame with the day that it is of, in every row."""
-    return frame.insert_column(0, pl.repeat(day, len(frame), dtype=pl.Int64, eager=True).alias("day"))
+    return frame.insert_column(
+        0, pl.repeat(day, len(frame), dtype=pl.Int64, eager=True).alias("day")
+    )
 
 
 def _counted(codes: Ints, name: str) -> pl.DataFrame:
@@ -180,4 +177,3 @@ def _counted(codes: Ints, name: str) -> pl.DataFrame:
     counts = np.bincount(codes) if len(codes) else np.empty(0, np.int64)
     present = np.flatnonzero(counts)
     return pl.DataFrame({name: present, "rows": counts[present]})
-

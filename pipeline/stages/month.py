@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from pipeline.measures.timeline import Ints
+from pipeline.measures.arrays import Ints
 from pipeline.rules.entitlement import allowance
 from pipeline.stages.book import DISTINCT, MEASURES, PEAK, SUM, Book
 from pipeline.stages.meter import LOW_BITS, Frames
@@ -86,9 +86,7 @@ class Month:
         used = pl.Series(quantities, dtype=MONEY)
         return self._parts(of_own["own"], used, used), self._occupancy(stretches, SUM)
 
-    def _peaks(
-        self, peaks: pl.DataFrame, parts: pl.DataFrame
-    ) -> tuple[pl.DataFrame, pl.DataFrame]:
+    def _peaks(self, peaks: pl.DataFrame, parts: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         """R4 peak: the highest of all days, the earliest on ties, split at that instant (R4.4)."""
         is_highest = pl.col("peak") == pl.col("peak").max()
         in_stretch = peaks.group_by(IN_STRETCH).agg(
@@ -142,7 +140,9 @@ class Month:
         in_stretch = {(group, n): users for group, n, users in reached.iter_rows()}
         owned = owned.with_columns(group=pl.Series(self._groups(owned["own"])))
         stretches = []
-        for group, total in owned.group_by("group").agg(pl.col("n").sum()).sort("group").iter_rows():
+        for group, total in (
+            owned.group_by("group").agg(pl.col("n").sum()).sort("group").iter_rows()
+        ):
             for n, (days, since, included) in enumerate(self._stretches.of(group)):
                 users = Decimal(in_stretch.get((group, n), 0))
                 stretches.append(

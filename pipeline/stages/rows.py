@@ -18,7 +18,7 @@ import numpy.typing as npt
 import polars as pl
 
 from pipeline.fingerprint import fingerprint
-from pipeline.measures.codes import Codes32
+from pipeline.measures.arrays import Codes32, Ints
 from pipeline.store.dictionary import Dictionary
 from pipeline.store.usage import (
     KIND,
@@ -34,8 +34,6 @@ from pipeline.store.usage import (
 )
 from schemas.columns import INSTANT, QUANTITY
 from schemas.feeds import USAGE
-
-Ints = npt.NDArray[np.int64]
 
 _NOT_OURS = -1
 """The code of kinds and users of other buckets."""
@@ -159,9 +157,7 @@ class BucketRows:
         of_day = self._of_day.get(day, [])
         last = max((index for index, _ in of_day), default=-1)
         ranks = [self._readings[index].ranks for index, _ in of_day]
-        dropped = [
-            self._dropped_in(index, one).tobytes() for index, of in of_day for one in of
-        ]
+        dropped = [self._dropped_in(index, one).tobytes() for index, of in of_day for one in of]
         digest = hashlib.sha256(b"|".join(dropped)).hexdigest()
         return fingerprint(self._landings(last), ranks, of_day, digest)
 
@@ -174,7 +170,7 @@ class BucketRows:
     def _landings(self, last: int) -> list[str]:
         return [one.landing for one in self._readings[: last + 1]]
 
-    def keys(self) -> Iterator[tuple[Words, int]]:
+    def chunks_of_keys(self) -> Iterator[tuple[Words, int]]:
         """The sorted keys of each chunk, without their slot, and the number of its first row."""
         for n, reading in enumerate(self._readings):
             for keys, first in keys_of(reading.landed, self._cells[n], self._slots):
@@ -192,9 +188,7 @@ class BucketRows:
         for index, where, positions in self._located(numbers):
             landed = self._readings[index].landed
             columns["kind"][where] = self._kind_codes[index][landed.take("kind", positions)]
-            columns["user"][where] = _user(
-                self._user_codes[index], landed.take("user", positions)
-            )
+            columns["user"][where] = _user(self._user_codes[index], landed.take("user", positions))
             for name in ("started", "ended", "quantity"):
                 columns[name][where] = landed.take(name, positions)
         return Rows(**columns)
@@ -221,11 +215,12 @@ class BucketRows:
         """Some rows as they were exported: the feed's columns, `rank` and `row`."""
         rows = self.take(numbers)
         rank, row = self.whence(numbers)
-        kind, user = pl.Series(rows.kind), pl.Series(rows.user)
+        user, ended = pl.Series(rows.user), pl.Series(rows.ended)
+        ids = [one.decode() for one in self.event_ids(numbers)]
         words = {
-            "event_id": pl.Series([one.decode() for one in self.event_ids(numbers)], dtype=pl.String),
+            "event_id": pl.Series(ids, dtype=pl.String),
             "started_at": pl.Series(rows.started).cast(INSTANT),
-            "ended_at": pl.Series(rows.ended).set(pl.Series(rows.ended == OPEN), None).cast(INSTANT),
+            "ended_at": ended.set(ended == OPEN, None).cast(INSTANT),
             "quantity": pl.Series([_decimal(n) for n in rows.quantity.tolist()], dtype=QUANTITY),
             "user_id": self.users["user_id"].gather(user.set(user == NO_USER, None)),
             "rank": pl.Series(rank).cast(pl.Int32),

@@ -16,10 +16,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 import polars as pl
 
-from pipeline.measures.codes import Codes32
+from pipeline.measures.arrays import Codes32, Flags, Ints
 from pipeline.measures.peak import Sessions, peaks, without_overlap
-from pipeline.measures.timeline import Ints
-from pipeline.stages.kinds import Flags
 from pipeline.stages.stretches import Stretches
 from pipeline.store.usage import NO_USER
 
@@ -74,7 +72,7 @@ class Stays:
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """The (tenant, meter) of each `own`, as one code, and the instant at which its period begins."""
+    """The (tenant, meter) of each `own`, as one code, and the instant its period begins at."""
 
     of: Ints
     begins: Ints
@@ -110,8 +108,11 @@ def measure_sessions(
     stretches: Stretches,
     event_ids: EventIds,
 ) -> DayOfSessions:
-    """Measure [begin, end): sessions that began in it, or before it in the first day of all, and
-    those `carried` into it. `numbers` are those of the rows of sessions that began."""
+    """Measure [begin, end): sessions that began in it, and those `carried` into it.
+
+    Into the first day come all that began before it and reach into it. `numbers` are those of the
+    rows of the sessions that began.
+    """
     laid_down = lay_down(begun, numbers, carried, groups.meters, event_ids)
     pieces = Stays.together(carried, laid_down) if len(carried) else laid_down
     beyond = pieces.at(pieces.end > end)
@@ -181,9 +182,7 @@ def in_order(who: Ints, started: Ints, number: Ints, event_ids: EventIds) -> Int
     if ties.any():
         tied = np.flatnonzero(np.append(ties, False) | np.append(False, ties))
         ids = event_ids(number[order[tied]])
-        sorted_ties = sorted(
-            zip(ordered[tied].tolist(), ids, order[tied].tolist(), strict=True)
-        )
+        sorted_ties = sorted(zip(ordered[tied].tolist(), ids, order[tied].tolist(), strict=True))
         order[tied] = [position for _, _, position in sorted_ties]
     return order
 

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 import numpy as np
 
-from pipeline.measures.timeline import Ints
+from pipeline.measures.arrays import Ints
 from pipeline.period import Days
 from pipeline.stages.book import Book
 

@@ -12,7 +12,6 @@ from pipeline.findings import Finding, counted, finding
 from pipeline.rules import split as rule
 
 
-
 def validate_findings(tally: pl.DataFrame, quarantine: pl.DataFrame) -> list[Finding]:
     """R11.1 `superseded` and R11.2 `quarantined`, one a tenant."""
     found = []

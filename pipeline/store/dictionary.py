@@ -12,7 +12,8 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from pipeline.measures.codes import Codes, Codes32, Ints
+from pipeline.measures.arrays import Codes32, Ints
+from pipeline.measures.codes import Codes
 
 _POSITIVE = np.uint64((1 << 63) - 1)
 _FACTOR = np.uint64(0x9DDFEA08EB382D69)

@@ -21,7 +21,8 @@ import polars as pl
 from pipeline.errors import StoreDamaged
 from pipeline.sources import Batch
 from pipeline.store.files import appearing, read_json, write_json
-from pipeline.store.usage import LandedUsage, UsageWriter
+from pipeline.store.usage import LandedUsage
+from pipeline.store.usage_writer import UsageWriter
 from schemas.columns import Table
 
 

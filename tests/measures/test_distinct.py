@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.measures.distinct import Ints, different_users, users_by_stretch
+from pipeline.measures.arrays import Ints
+from pipeline.measures.distinct import different_users, users_by_stretch
 
 GROUPS = 3
 

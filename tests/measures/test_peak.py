@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.measures.peak import Ints, Sessions, peaks, without_overlap
+from pipeline.measures.arrays import Ints
+from pipeline.measures.peak import Sessions, peaks, without_overlap
 
 GROUPS = 3
 END = 12

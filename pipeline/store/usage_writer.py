@@ -1,0 +1,246 @@
+"""Writing usage into a landing: from batches of words to columns of numbers.
+
+Belongs here: the way from a batch to the files of `store.usage`, in bounded memory. Does not belong
+here: reading them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from pipeline.measures.arrays import Ints
+from pipeline.sources import Batch
+from pipeline.store.dictionary import Dictionary
+from pipeline.store.usage import (
+    CHUNK_ROWS,
+    COLUMNS,
+    DAY_US,
+    HASH_BITS,
+    KIND,
+    NAMED,
+    NO_QUANTITY,
+    NO_USER,
+    OPEN,
+    POSITION_BITS,
+    SLOTS,
+    USER,
+    no_broken,
+    slots_of,
+)
+from schemas.columns import MONEY
+
+Columns = dict[str, npt.NDArray[Any]]
+
+_SLOT_SHIFT = np.uint64(POSITION_BITS + HASH_BITS)
+_HASH_MASK = np.uint64((1 << HASH_BITS) - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What a landing holds, export by export: its rows, and the exact sum of its quantities."""
+
+    rows: tuple[int, ...]
+    quantity: tuple[Decimal, ...]
+
+
+class UsageWriter:
+    """Writes one landing of usage into a folder, in bounded memory."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._kinds, self._users = Dictionary(KIND), Dictionary(USER)
+        self._kind_slots = np.empty(0, np.uint8)
+        self._broken: list[pl.DataFrame] = []
+        self._cells: list[pl.DataFrame] = []
+        self._arrived = self._filled = 0
+        self._chunk: Columns = {
+            name: np.empty(CHUNK_ROWS, dtype)
+            for name, dtype in {**COLUMNS, "hash": np.uint64}.items()
+            if name != "key"
+        }
+
+    def write(self, exports: Sequence[Iterable[Batch]]) -> Totals:
+        """Write the rows of some exports, given as their batches, and say what they come to."""
+        rows = [0] * len(exports)
+        quantity = [Decimal(0)] * len(exports)
+        with ExitStack() as files:
+            self._files: dict[str, BinaryIO] = {
+                name: files.enter_context((self._folder / f"{name}.bin").open("wb", 1 << 20))
+                for name in COLUMNS
+            }
+            self._events = EventsWriter(self._folder, files)
+            for index, batches in enumerate(exports):
+                for batch in batches:
+                    rows[index] += len(batch.rows)
+                    quantity[index] += _sum(batch.rows["quantity"])
+                    self._add(batch, index)
+            self._flush()
+        self._write_words()
+        return Totals(tuple(rows), tuple(quantity))
+
+    def _add(self, batch: Batch, export: int) -> None:
+        rows = batch.rows
+        self._events.add(rows["event_id"])
+        columns = self._coded(rows)
+        columns["arrival"] = np.arange(self._arrived, self._arrived + len(rows), dtype=np.uint32)
+        self._arrived += len(rows)
+        if len(batch.broken):
+            self._keep_broken(batch, export)
+            is_sound = np.ones(len(rows), bool)
+            is_sound[batch.broken["at"].to_numpy()] = False
+            columns = {name: values[is_sound] for name, values in columns.items()}
+        self._fill(columns)
+
+    def _coded(self, rows: pl.DataFrame) -> Columns:
+        user = np.full(len(rows), NO_USER, np.int32)
+        has_user = rows["user_id"].is_not_null()
+        if has_user.any():
+            user[has_user.to_numpy()] = self._users.codes_of(rows.select(USER).filter(has_user))
+        quantity = rows["quantity"].to_physical().cast(pl.Int64)
+        return {
+            "kind": self._kinds.codes_of(rows),
+            "user": user,
+            "started": rows["started_at"].to_physical().fill_null(0).to_numpy(),
+            "ended": rows["ended_at"].to_physical().fill_null(OPEN).to_numpy(),
+            "quantity": quantity.fill_null(NO_QUANTITY).to_numpy(),
+            "hash": rows["event_id"].hash(seed=1).to_numpy(),
+        }
+
+    def _keep_broken(self, batch: Batch, export: int) -> None:
+        at = batch.broken["at"]
+        self._broken.append(
+            batch.rows[at].with_columns(
+                row=at.cast(pl.Int64) + batch.first_row,
+                defects=batch.broken["defects"],
+                raw=batch.broken["raw"],
+                export=pl.lit(export, pl.Int32),
+            )
+        )
+
+    def _fill(self, columns: Columns) -> None:
+        """Put rows into the chunk, and write it as often as it is full."""
+        taken, count = 0, len(columns["kind"])
+        while taken < count:
+            fits = min(count - taken, CHUNK_ROWS - self._filled)
+            for name, values in columns.items():
+                self._chunk[name][self._filled : self._filled + fits] = values[taken : taken + fits]
+            self._filled += fits
+            taken += fits
+            if self._filled == CHUNK_ROWS:
+                self._flush()
+
+    def _flush(self) -> None:
+        """Write the chunk, in order of day and slot, and its keys."""
+        if not self._filled:
+            return
+        chunk = {name: values[: self._filled] for name, values in self._chunk.items()}
+        slot = self._slots()[chunk["kind"]]
+        day = chunk["started"] // DAY_US
+        order, cell_starts = _in_cells(day, slot)
+        slot = slot[order]
+        positions = np.arange(self._filled, dtype=np.uint64)
+        key = (chunk.pop("hash")[order] & _HASH_MASK) << np.uint64(POSITION_BITS) | positions
+        key |= slot.astype(np.uint64) << _SLOT_SHIFT
+        key.sort()
+        self._files["key"].write(key.data)
+        for name, values in chunk.items():
+            self._files[name].write(values[order].data)
+        self._cells.append(
+            pl.DataFrame(
+                {
+                    "chunk": np.full(len(cell_starts), len(self._cells), np.int32),
+                    "day": day[order][cell_starts].astype(np.int32),
+                    "slot": slot[cell_starts],
+                    "rows": np.diff(np.append(cell_starts, self._filled)),
+                }
+            )
+        )
+        self._filled = 0
+
+    def _slots(self) -> npt.NDArray[np.uint8]:
+        """The slot of each kind."""
+        new = self._kinds.rows[len(self._kind_slots) :]
+        self._kind_slots = np.concatenate([self._kind_slots, slots_of(new)])
+        return self._kind_slots
+
+    def _write_words(self) -> None:
+        for name, dictionary in (("kinds", self._kinds), ("users", self._users)):
+            words = dictionary.rows.with_columns(slot=pl.Series(slots_of(dictionary.rows)))
+            words.write_parquet(self._folder / f"{name}.parquet", compression="lz4")
+        kinds, broken = self._kinds.rows, pl.concat([no_broken(), *self._broken])
+        named = pl.concat([kinds.select(NAMED), broken.select(NAMED)]).drop_nulls().unique()
+        named = named.with_columns(slot=pl.Series(slots_of(named))).select("slot", NAMED[1])
+        named.unique().write_parquet(self._folder / "named.parquet", compression="lz4")
+        broken = broken.with_columns(slot=pl.Series(slots_of(broken)))
+        broken.write_parquet(self._folder / "broken.parquet", compression="lz4")
+        pl.concat([_no_cells(), *self._cells]).write_parquet(
+            self._folder / "cells.parquet", compression="lz4"
+        )
+
+
+class EventsWriter:
+    """Writes event ids in order of arrival; where each ends is only kept if lengths differ."""
+
+    def __init__(self, folder: Path, files: ExitStack) -> None:
+        self._bytes = files.enter_context((folder / "events.bin").open("wb", 1 << 20))
+        self._ends = folder / "event_ends.bin"
+        self._files = files
+        self._ends_file: BinaryIO | None = None
+        self._width = 0
+        self._rows = self._end = 0
+
+    def add(self, ids: pl.Series) -> None:
+        """Write some more; one that is null is written as anything."""
+        if ids.null_count():
+            ids = ids.fill_null("" if ids.null_count() == len(ids) else ids.drop_nulls()[0])
+        lengths = ids.str.len_bytes()
+        shortest, longest = int(str(lengths.min())), int(str(lengths.max()))
+        is_even = shortest == longest and shortest == (self._width or shortest) and shortest > 0
+        if is_even and self._ends_file is None:
+            self._width = shortest
+            texts = ids.cast(pl.Binary).bin.reinterpret(dtype=pl.Array(pl.UInt8, shortest))
+            self._bytes.write(np.ascontiguousarray(texts.to_numpy()).data)
+        else:
+            self._bytes.write(ids.str.join("")[0].encode())
+            self._write_ends(lengths.cast(pl.Int64).to_numpy())
+        self._rows += len(ids)
+        self._end += int(str(lengths.sum()))
+
+    def _write_ends(self, lengths: Ints) -> None:
+        if self._ends_file is None:
+            self._ends_file = self._files.enter_context(self._ends.open("wb"))
+            even = np.arange(1, self._rows + 1, dtype=np.int64) * self._width
+            self._ends_file.write(even.data)
+        ends: Ints = np.cumsum(lengths) + self._end
+        self._ends_file.write(ends.data)
+
+
+def _no_cells() -> pl.DataFrame:
+    return pl.DataFrame(
+        schema={"chunk": pl.Int32, "day": pl.Int32, "slot": pl.UInt8, "rows": pl.Int64}
+    )
+
+
+def _in_cells(day: Ints, slot: npt.NDArray[np.uint8]) -> tuple[Ints, Ints]:
+    """The order by day, then slot, as rows came; and where in it each (day, slot) begins."""
+    first = day.min()
+    span = int(day.max() - first) + 1
+    cell = (day - first) * SLOTS + slot
+    # Sixteen bits are sorted by radix, several times as fast.
+    order = np.argsort(cell.astype(np.uint16) if span <= SLOTS else cell, kind="stable")
+    ordered = cell[order]
+    return order, np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
+
+
+def _sum(quantities: pl.Series) -> Decimal:
+    total = quantities.cast(MONEY).sum()
+    return total if isinstance(total, Decimal) else Decimal(0)
