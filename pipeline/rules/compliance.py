@@ -10,7 +10,7 @@ from pipeline.rules.terms import Service, Tenant
 
 def mixes_license_models(tenant: Tenant, period: Period) -> bool:
     """R8.1: concurrent and named subscriptions are active on the same day of the period."""
-    if len({service.license_model for _, service in _services(tenant, period)}) < 2:
+    if len(_license_models(_services(tenant, period))) < 2:
         return False
     history = timeline(
         tenant.service_boundaries, period.days, lambda day: len(license_models_on(tenant, day))
@@ -43,10 +43,15 @@ def license_model(tenant: Tenant, period: Period) -> str | None:
 
 def compliance_findings(tenant: Tenant, period: Period) -> list[Finding]:
     """R8.1 and R8.2: what is wrong with the tenant's mix of subscriptions in a period."""
-    return [*_license_findings(tenant, period), *_telephony_findings(tenant, period)]
+    services = _services(tenant, period)
+    found = _telephony_findings(tenant, services)
+    if len(_license_models(services)) > 1:
+        found.insert(0, _license_finding(tenant, period))
+    return found
 
 
-def _license_findings(tenant: Tenant, period: Period) -> list[Finding]:
+def _license_finding(tenant: Tenant, period: Period) -> Finding:
+    """What is to be said of a tenant with several licence models in a period."""
     if mixes_license_models(tenant, period):
         history = timeline(
             tenant.service_boundaries,
@@ -60,25 +65,17 @@ def _license_findings(tenant: Tenant, period: Period) -> list[Finding]:
             f"nothing of {period} is measured or invoiced."
         )
         remedy = "Move every subscription of the tenant to one licence model, then run again."
-        return [finding("mixed_license_models", tenant.id, message, remedy)]
-    models = {service.license_model for _, service in _services(tenant, period)}
-    if len(models) > 1:
-        chosen = license_model(tenant, period)
-        message = (
-            f"The licence model changed within {period}; the whole period is measured as {chosen}, "
-            "the model of the primary subscription at its end."
-        )
-        remedy = "Check that the change is meant; nothing else to do."
-        return [finding("license_model_changed", tenant.id, message, remedy)]
-    return []
+        return finding("mixed_license_models", tenant.id, message, remedy)
+    message = (
+        f"The licence model changed within {period}; the whole period is measured as "
+        f"{license_model(tenant, period)}, the model of the primary subscription at its end."
+    )
+    remedy = "Check that the change is meant; nothing else to do."
+    return finding("license_model_changed", tenant.id, message, remedy)
 
 
-def _telephony_findings(tenant: Tenant, period: Period) -> list[Finding]:
-    stated = [
-        (subscription, service.telephony)
-        for subscription, service in _services(tenant, period)
-        if service.telephony
-    ]
+def _telephony_findings(tenant: Tenant, services: list[tuple[str, Service]]) -> list[Finding]:
+    stated = [(who, service.telephony) for who, service in services if service.telephony]
     if len({telephony for _, telephony in stated}) < 2:
         return []
     first, option = stated[0]
@@ -86,6 +83,10 @@ def _telephony_findings(tenant: Tenant, period: Period) -> list[Finding]:
     message = f"{first} has {option}, but {', '.join(others)}: the tenant mixes telephony options."
     remedy = "Agree one telephony option for all subscriptions; billing goes on meanwhile."
     return [finding("mixed_telephony", tenant.id, message, remedy)]
+
+
+def _license_models(services: list[tuple[str, Service]]) -> set[str]:
+    return {service.license_model for _, service in services}
 
 
 def _services(tenant: Tenant, period: Period) -> list[tuple[str, Service]]:

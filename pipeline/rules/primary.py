@@ -29,7 +29,9 @@ def closing_primary(tenant: Tenant, period: Period) -> str | None:
 
 def opening_primary(tenant: Tenant, period: Period) -> str | None:
     """R2.3: the primary of the first day of the period on which any subscription is active."""
-    return next((who for _, who in primaries(tenant, period.days) if who), None)
+    first_days = [one.first_day_active(period.days) for one in tenant.subscriptions]
+    first = min((day for day in first_days if day is not None), default=None)
+    return None if first is None else primary_on(tenant, first)
 
 
 def tied_on(tenant: Tenant, day: int) -> list[Subscription]:
@@ -44,12 +46,7 @@ def tied_on(tenant: Tenant, day: int) -> list[Subscription]:
 def primary_findings(tenant: Tenant, period: Period) -> list[Finding]:
     """R2.2 `primary_tie` and R2.3 `primary_changed` of a period."""
     found = []
-    ties = timeline(
-        tenant.service_boundaries,
-        period.days,
-        lambda day: tuple(one.id for one in tied_on(tenant, day)),
-    )
-    tied = next((ids for _, ids in ties if ids), ())
+    tied = _first_tie(tenant, period)
     if tied:
         found.append(
             finding(
@@ -71,3 +68,16 @@ def primary_findings(tenant: Tenant, period: Period) -> list[Finding]:
             )
         )
     return found
+
+
+def _first_tie(tenant: Tenant, period: Period) -> tuple[str, ...]:
+    """R2.2: who is tied on the first day of a period on which anybody is."""
+    ages = [one.age for one in tenant.subscriptions]
+    if len(set(ages)) == len(ages):
+        return ()
+    ties = timeline(
+        tenant.service_boundaries,
+        period.days,
+        lambda day: tuple(one.id for one in tied_on(tenant, day)),
+    )
+    return next((ids for _, ids in ties if ids), ())

@@ -69,6 +69,13 @@ class Subscription:
         """Whether it is in service on any of some days (R1)."""
         return any(service.days.overlap(days) for service in self.service)
 
+    def first_day_active(self, within: Days) -> int | None:
+        """The first of some days on which it is in service, if it is on any (R1)."""
+        for service in self.service:
+            if service.days.overlap(within):
+                return max(service.days.first, within.first)
+        return None
+
     def last_day_active(self, within: Days) -> int | None:
         """The last of some days on which it is in service, if it is on any (R1)."""
         for service in reversed(self.service):

@@ -15,6 +15,7 @@ from pipeline.findings import Finding
 from pipeline.period import Period
 from pipeline.rules.compliance import compliance_findings
 from pipeline.rules.primary import primary_findings
+from pipeline.rules.split import REASONS
 from pipeline.stages.access import access
 from pipeline.stages.book import why_set_aside
 from pipeline.stages.cases import FATES
@@ -213,9 +214,9 @@ def conclude_invoice(evidence: Evidence) -> Conclusion:
     """The invoices, as the sums of their lines."""
     lines = evidence.published("invoice_lines")
     invoices = invoice(lines, evidence.terms, evidence.measured, evidence.period)
+    on_any = lines.join(invoices.select("invoice_id", "status"), on="invoice_id")
+    on_drafts = on_any.filter(pl.col("status") != "blocked")
     drafts = invoices.filter(pl.col("status") != "blocked")
-    on_drafts = lines.join(drafts, on="invoice_id", how="semi")
-    on_any = lines.join(invoices, on="invoice_id", how="semi")
     controls = [
         Control("invoice", f"amount in {currency}", total(amounts["amount"]), total(of["total"]))
         for currency in sorted(drafts["currency"].unique())
@@ -243,14 +244,17 @@ def conclude_access(evidence: Evidence) -> Conclusion:
 
 def _because(shares: pl.DataFrame) -> pl.DataFrame:
     """The JSON of reason → rows of each tenant, meter and subscription."""
+    reasons = sorted(REASONS)
+    rows = {one: pl.col("rows").filter(pl.col("reason") == one).sum() for one in reasons}
+    told = [
+        pl.when(pl.col(one) > 0).then(pl.concat_str(pl.lit(f'"{one}": '), one)) for one in reasons
+    ]
+    members = pl.concat_str(told, separator=", ", ignore_nulls=True)
     whose = ["tenant_id", "meter", "subscription_id"]
     return (
-        shares.group_by([*whose, "reason"])
-        .agg(pl.col("rows").sum())
-        .sort([*whose, "reason"])
-        .group_by(whose, maintain_order=True)
-        .agg(counts=pl.format('"{}": {}', "reason", "rows").str.join(", "))
-        .select(*whose, because_counts=pl.concat_str(pl.lit("{"), "counts", pl.lit("}")))
+        shares.group_by(whose)
+        .agg(**rows)
+        .select(*whose, because_counts=pl.concat_str(pl.lit("{"), members, pl.lit("}")))
     )
 
 
