@@ -47,10 +47,6 @@ class UsageError(BillingError):
     exit_code = 2
 
 
-class WorkerLost(BillingError):
-    """A worker process ended before its task did."""
-
-
 class StoreDamaged(BillingError):
     """A file of the store that should be there is gone, or cannot be read."""
 

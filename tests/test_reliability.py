@@ -108,57 +108,6 @@ def test_a_run_that_is_killed_the_first_time_leaves_nothing_published(tmp_path: 
     assert published(store) == published(tmp_path / "fresh")
 
 
-def children_of(process: Process) -> Iterator[int]:
-    tasks = Path(f"/proc/{process.pid}/task")
-    for task in tasks.iterdir() if tasks.exists() else ():
-        yield from map(int, (task / "children").read_text().split())
-
-
-def started_with_workers(feeds: Path, store: Path) -> tuple[Process, set[int]]:
-    """A run with two workers, and its three helpers: Python tracks their resources with one."""
-    process = started(feeds, store, "--workers", 2)
-    helpers: set[int] = set()
-    while len(helpers) < 3 and process.poll() is None:
-        helpers |= set(children_of(process))
-        time.sleep(0.005)
-    assert len(helpers) == 3
-    return process, helpers
-
-
-@pytest.mark.skipif(not Path("/proc").is_dir(), reason="processes are looked up in /proc")
-def test_no_worker_outlives_a_killed_run(changed: tuple[Path, Path]) -> None:
-    process, helpers = started_with_workers(*changed)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    deadline = time.monotonic() + 5
-    while (alive := [pid for pid in helpers if is_running(pid)]) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    for pid in alive:
-        os.kill(pid, signal.SIGKILL)
-    ended(process)
-    assert not alive, "processes are left behind"
-
-
-@pytest.mark.skipif(not Path("/proc").is_dir(), reason="processes are looked up in /proc")
-def test_a_killed_worker_ends_the_run_in_words(changed: tuple[Path, Path]) -> None:
-    old = published(changed[1])
-    process, helpers = started_with_workers(*changed)
-    for pid in helpers:
-        if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes():
-            os.kill(pid, signal.SIGKILL)
-    code, _, told = ended(process)
-    assert code == 1
-    assert told.startswith("error: "), told
-    assert published(changed[1]) == old
-
-
-def is_running(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
 def test_while_one_run_is_at_work_another_leaves_and_readers_read(
     changed: tuple[Path, Path],
 ) -> None:
