@@ -43,6 +43,39 @@ def test_each_subject_has_at_each_instant_the_value_of_its_last_step(
     assert Timeline(of).at(subjects, when).tolist() == [_slow(of[who], at) for who, at in asked]
 
 
+@given(st.lists(histories(), max_size=4), instants, instants)
+def test_a_subject_is_changing_where_a_step_of_its_own_begins_in_between(
+    of: list[Steps], after: int, before: int
+) -> None:
+    """Neither instant is included."""
+    changing = {
+        subject
+        for subject, history in enumerate(of)
+        for since, _ in history
+        if after < since < before
+    }
+    assert set(Timeline(of).changing(after, before).tolist()) == changing
+
+
+@pytest.mark.parametrize(
+    ("after", "before", "changing"),
+    [
+        (99, 101, [0]),
+        (100, 101, []),
+        (99, 100, []),
+        (49, 101, [0, 1]),
+        (50, 100, []),
+        (101, 49, []),
+        (BEGINNING, 60, [1]),  # the first step of each begins with the beginning, not after it
+        (100, LAST, []),
+    ],
+)
+def test_changing_by_hand(after: int, before: int, changing: list[int]) -> None:
+    """The one changes at 100, the other at 50, the third never."""
+    of = [[(BEGINNING, 1), (100, 2)], [(BEGINNING, 3), (50, 4)], [(BEGINNING, 5)]]
+    assert sorted(Timeline(of).changing(after, before).tolist()) == changing
+
+
 def test_a_step_holds_from_its_very_instant() -> None:
     one = Timeline([[(BEGINNING, 7), (100, 8)]])
     assert one.at(np.array([0, 0, 0]), np.array([99, 100, 101])).tolist() == [7, 8, 8]

@@ -1,0 +1,1 @@
+"""The store: what is written is what is read."""
