@@ -7,6 +7,7 @@ store. Heavy imports wait until a command needs them, so that `--help` answers a
 from __future__ import annotations
 
 import errno
+import gc
 import re
 import sys
 from collections.abc import Callable
@@ -23,6 +24,9 @@ from pipeline.settings import read_settings
 DONE, FAILED, DONE_WITH_ERRORS = 0, 1, 3
 
 DEFAULT_STORE = "tenantbill-store"
+
+ALLOCATIONS_A_COLLECTION = 100_000
+"""What a run makes mostly stays, and looking for garbage among it again and again takes long."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -257,6 +261,7 @@ def _execute(
     day: date | None = None,
 ) -> None:
     """Run a command's stages for each period in order, and leave with its exit code."""
+    gc.set_threshold(ALLOCATIONS_A_COLLECTION)
     from pipeline.executor import cores, embedded, usual_memory  # noqa: PLC0415
     from pipeline.plan import Budget, Request  # noqa: PLC0415
     from pipeline.run import execute  # noqa: PLC0415

@@ -48,7 +48,10 @@ class Days:
         return self.first <= day < self.after
 
     def __and__(self, other: Days) -> Days:
-        return Days(max(self.first, other.first), min(self.after, other.after))
+        return Days(
+            self.first if self.first > other.first else other.first,
+            self.after if self.after < other.after else other.after,
+        )
 
     def overlap(self, other: Days) -> int:
         """How many days both stretches hold."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
+from itertools import chain
 
 from pipeline.money import round_half_up
-from pipeline.period import Days, Period, timeline
-from pipeline.rules.terms import Catalogue, Entitlement, Tenant
+from pipeline.period import Days, Period
+from pipeline.rules.terms import Catalogue, Entitlement, Meter, Tenant
+
+NOTHING = Decimal(0)
 
 
 def in_force(tenant: Tenant, row: Entitlement, day: int) -> bool:
@@ -23,36 +27,49 @@ def last_day_in_force(tenant: Tenant, row: Entitlement, within: Days) -> int | N
 
 def quantity_on(tenant: Tenant, meter: str, catalogue: Catalogue, day: int) -> Decimal:
     """R5.2, R5.3: what is included on a day: the meter's own rows, and what comes with others."""
-    own = _own_quantity_on(tenant, meter, day)
-    definition = catalogue[meter]
-    bringing = sum(
-        (_own_quantity_on(tenant, other, day) for other in definition.included_with), Decimal(0)
-    )
-    return own + bringing * definition.included_ratio
-
-
-def _own_quantity_on(tenant: Tenant, meter: str, day: int) -> Decimal:
-    rows = tenant.including(meter)
-    return sum((row.quantity for row in rows if in_force(tenant, row, day)), Decimal(0))
+    ((_, quantity),) = _stretches(tenant, catalogue[meter], Days(day, day + 1))
+    return quantity
 
 
 def stretches(
     tenant: Tenant, meter: str, catalogue: Catalogue, period: Period
 ) -> list[tuple[Days, Decimal]]:
     """R5.3, R5.4: the stretches of days of a period over which the entitlement does not change."""
-    edges = {
-        edge
-        for name in (meter, *catalogue[meter].included_with)
-        for row in tenant.including(name)
-        for edge in (row.days.first, row.days.after)
-    }
-    if not edges:
-        return [(period.days, Decimal(0))]
-    return timeline(
-        edges | tenant.service_boundaries,
-        period.days,
-        lambda day: quantity_on(tenant, meter, catalogue, day),
-    )
+    return _stretches(tenant, catalogue[meter], period.days)
+
+
+def _stretches(tenant: Tenant, meter: Meter, within: Days) -> list[tuple[Days, Decimal]]:
+    """R5.2, R5.3: the fewest stretches of equal entitlement that fill some days, in order."""
+    own = _changes(tenant, (meter.name,), within)
+    bringing = _changes(tenant, meter.included_with, within)
+    quantity = brought = NOTHING
+    pieces: list[tuple[int, Decimal]] = []
+    for day in sorted({within.first, *own, *bringing}):
+        quantity += own.get(day, NOTHING)
+        brought += bringing.get(day, NOTHING)
+        included = quantity + brought * meter.included_ratio
+        if not pieces or pieces[-1][1] != included:
+            pieces.append((day, included))
+    ends = [*(day for day, _ in pieces[1:]), within.after]
+    return [
+        (Days(first, after), included)
+        for (first, included), after in zip(pieces, ends, strict=True)
+    ]
+
+
+def _changes(tenant: Tenant, meters: Iterable[str], within: Days) -> dict[int, Decimal]:
+    """R5.1: by how much what is in force of some meters' own rows changes, and on which days."""
+    changes: dict[int, Decimal] = {}
+    for row in chain.from_iterable(map(tenant.including, meters)):
+        subscription = tenant.subscription(row.subscription_id)
+        for service in subscription.service if subscription else ():
+            first = max(within.first, row.days.first, service.days.first)
+            after = min(within.after, row.days.after, service.days.after)
+            if first < after:
+                changes[first] = changes.get(first, NOTHING) + row.quantity
+                if after < within.after:
+                    changes[after] = changes.get(after, NOTHING) - row.quantity
+    return changes
 
 
 def allowance(pieces: list[tuple[Days, Decimal]], period: Period) -> Decimal:

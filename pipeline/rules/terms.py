@@ -59,7 +59,10 @@ class Subscription:
 
     def service_on(self, day: int) -> Service | None:
         """The terms it is in service under on a day; none where it is not active (R1)."""
-        return next((service for service in self.service if day in service.days), None)
+        for service in self.service:
+            if day in service.days:
+                return service
+        return None
 
     def is_active(self, day: int) -> bool:
         """Whether it is in service on a day (R1)."""
