@@ -167,9 +167,7 @@ def _sums(own: Ints, quantity: Ints) -> pl.DataFrame:
 
 def _dated(frame: pl.DataFrame, day: int) -> pl.DataFrame:
     """The frame with the day that it is of, in every row."""
-    return frame.insert_column(
-        0, pl.repeat(day, len(frame), dtype=pl.Int64, eager=True).alias("day")
-    )
+    return frame.insert_column(0, pl.Series("day", np.full(len(frame), day)))
 
 
 def _counted(codes: Ints, name: str) -> pl.DataFrame:

@@ -24,6 +24,14 @@ class Table:
     since: Ints
     number: Ints
 
+    def with_more(self, other: Table) -> Table:
+        """The stretches of both, in order; no group is in both."""
+        group = np.concatenate([self.group, other.group])
+        order = np.argsort(group, kind="stable")
+        since = np.concatenate([self.since, other.since])
+        number = np.concatenate([self.number, other.number])
+        return Table(group[order], since[order], number[order])
+
     def within(self, begin: int, end: int) -> Table:
         """The stretches that reach into [begin, end), cut at its beginning."""
         is_last = np.append(self.group[1:] != self.group[:-1], True)
@@ -59,8 +67,9 @@ class Stretches:
 
     def table(self, groups: Ints) -> Table:
         """The stretches of some groups, given in order. A group's first is since ever."""
-        if not np.isin(groups, self._all.group).all():
-            self._all = self._table_of(np.union1d(groups, self._all.group))
+        missing = np.setdiff1d(groups, self._all.group, assume_unique=False)
+        if len(missing):
+            self._all = self._all.with_more(self._table_of(missing))
         chosen = np.isin(self._all.group, groups)
         return Table(self._all.group[chosen], self._all.since[chosen], self._all.number[chosen])
 

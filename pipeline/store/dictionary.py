@@ -73,4 +73,6 @@ class Dictionary:
 
 def _is_constant(texts: pl.Series) -> bool:
     """Whether all texts are the same, as a column with a default mostly is."""
-    return bool(len(texts)) and bool(texts.eq_missing(texts.head(1)).all())
+    if not len(texts) or texts[0] != texts[-1]:
+        return False
+    return bool(texts.eq_missing(texts.head(1)).all())
