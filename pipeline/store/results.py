@@ -186,8 +186,12 @@ class ResultStore:
                 where=missing,
                 remedy="restore it from a backup, or bill into a new --store from the exports",
             )
-        rows = [pl.read_parquet(file, glob=False, columns=schema.names()) for file in files]
-        return pl.concat([pl.DataFrame(schema=schema), *rows])
+        if not files:
+            return pl.DataFrame(schema=schema)
+        # All in one call: runs have a file each, and one by one they would take long.
+        columns = schema.names()
+        rows = pl.read_parquet(files, glob=False, hive_partitioning=False, columns=columns)
+        return rows.match_to_schema(schema)
 
     def _write(self, path: Path, rows: pl.DataFrame, predicate: str | None) -> None:
         options: dict[str, Any] = {
