@@ -18,6 +18,8 @@ _FREE = -1
 _ROOM = 8
 """Places a key, at least: few keys find theirs taken."""
 
+_AT_ONCE = 1 << 14
+
 
 class Codes:
     """The codes given so far; keys are any 64-bit integers that are not negative."""
@@ -35,23 +37,31 @@ class Codes:
         """The code of each key, and the positions at which keys come for the first time ever."""
         codes = self._table.take(self._places(keys))
         missed = np.flatnonzero(self._keys.take(codes) != keys)
-        if not len(missed):
-            return codes, missed
-        if len(self._displaced):
-            missed = self._find_displaced(keys, codes, missed)
-        if not len(missed):
-            return codes, missed
-        _, first, which = np.unique(keys[missed], return_index=True, return_inverse=True)
+        new = [missed[:0]]
+        while len(missed := self._find_displaced(keys, codes, missed)):
+            # New keys mostly come again soon: few rows at a time teach the table most of them.
+            now, missed = missed[:_AT_ONCE], missed[_AT_ONCE:]
+            new.append(self._give(keys, codes, now))
+            later = self._table.take(self._places(keys[missed]))
+            codes[missed] = later
+            missed = missed[self._keys.take(later) != keys[missed]]
+        return codes, np.concatenate(new)
+
+    def _give(self, keys: Ints, codes: Codes32, positions: Ints) -> Ints:
+        """Give unknown keys codes, in order of appearance; the positions where they first appear."""
+        _, first, which = np.unique(keys[positions], return_index=True, return_inverse=True)
         order = np.argsort(first)
         rank = np.empty(len(order), np.int32)
         rank[order] = np.arange(len(self), len(self) + len(order), dtype=np.int32)
-        codes[missed] = rank[which]
-        new = missed[first[order]]
+        codes[positions] = rank[which]
+        new: Ints = positions[first[order]]
         self._add(keys[new])
-        return codes, new
+        return new
 
     def _find_displaced(self, keys: Ints, codes: Codes32, missed: Ints) -> Ints:
         """Give known keys their codes whose place another has; the positions that still miss."""
+        if not len(missed) or not len(self._displaced):
+            return missed
         asked = keys[missed]
         found = np.minimum(np.searchsorted(self._displaced, asked), len(self._displaced) - 1)
         is_known = self._displaced[found] == asked

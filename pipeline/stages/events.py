@@ -20,6 +20,9 @@ from pipeline.stages.rows import BucketRows, Rows
 from pipeline.store.usage import POSITION_BITS, SLOT_BITS
 
 
+RANGE_ROWS = 1 << 17
+
+
 @dataclass(frozen=True, slots=True)
 class Replaced:
     """Rows that no longer count.
@@ -76,23 +79,22 @@ def replaced(rows: BucketRows, kinds: Kinds, judge: Judge) -> Replaced:
 def _candidates(rows: BucketRows) -> Ints:
     """The numbers of the rows whose hash is also another's.
 
-    Hash and number make one integer, so that one sort of plain integers brings equals together.
+    Hash and number make one integer, so that one sort of plain integers brings equals together;
+    range by range of the hash, each small enough to stay in a core's cache.
     """
     bits = max(rows.numbers.bit_length(), SLOT_BITS + POSITION_BITS)
     low = np.uint64((1 << bits) - 1)
-    parts = [np.empty(0, np.uint64)]
-    for words, first in rows.chunks_of_keys():
-        number = words & np.uint64((1 << POSITION_BITS) - 1)
-        number += np.uint64(first)
-        hashed = np.left_shift(words, np.uint64(SLOT_BITS), out=words)
-        hashed &= ~low
-        hashed |= number
-        parts.append(hashed)
-    joined = np.concatenate(parts)
-    joined.sort()
-    is_equal = (joined[1:] ^ joined[:-1]) <= low
-    shares = np.zeros(len(joined), bool)
-    shares[:-1] = is_equal
-    shares[1:] |= is_equal
-    numbers: Ints = (joined[shares] & low).view(np.int64)
-    return numbers
+    found = [np.empty(0, np.int64)]
+    for keys, first_numbers in rows.keys_by_range(RANGE_ROWS):
+        number = keys & np.uint64((1 << POSITION_BITS) - 1)
+        number += first_numbers
+        keys <<= np.uint64(SLOT_BITS)
+        keys &= ~low
+        keys |= number
+        keys.sort()
+        is_equal = (keys[1:] ^ keys[:-1]) <= low
+        shares = np.zeros(len(keys), bool)
+        shares[:-1] = is_equal
+        shares[1:] |= is_equal
+        found.append((keys[shares] & low).view(np.int64))
+    return np.concatenate(found)

@@ -27,6 +27,7 @@ from pipeline.store.usage import (
     OPEN,
     USER,
     LandedUsage,
+    SLOT_BITS,
     Stretch,
     Words,
     keys_of,
@@ -170,11 +171,28 @@ class BucketRows:
     def _landings(self, last: int) -> list[str]:
         return [one.landing for one in self._readings[: last + 1]]
 
-    def chunks_of_keys(self) -> Iterator[tuple[Words, int]]:
-        """The sorted keys of each chunk, without their slot, and the number of its first row."""
-        for n, reading in enumerate(self._readings):
-            for keys, first in keys_of(reading.landed, self._cells[n], self._slots):
-                yield keys, int(self._first[n]) + first
+    def keys_by_range(self, most_rows: int) -> Iterator[tuple[Words, Words]]:
+        """The keys of all chunks, range by range; with each, the number of its chunk's first row.
+
+        Ranges are of the highest bits of keys, slot and hash: about so many rows each.
+        """
+        chunks = [
+            (keys, int(self._first[n]) + first)
+            for n, reading in enumerate(self._readings)
+            for keys, first in keys_of(reading.landed, self._cells[n], self._slots)
+        ]
+        if not chunks:
+            return
+        of_slots = np.sum([np.diff(_cuts(keys, self._slots, 1)) for keys, _ in chunks], axis=0)
+        heaviest = int(of_slots.max())
+        parts = 1 << max(0, (heaviest // most_rows).bit_length())
+        cuts = [_cuts(keys, self._slots, parts) for keys, _ in chunks]
+        for n in range(len(self._slots) * parts):
+            inside = [
+                keys[cut[n] : cut[n + 1]] for (keys, _), cut in zip(chunks, cuts, strict=True)
+            ]
+            firsts = np.array([first for _, first in chunks], np.uint64)
+            yield np.concatenate(inside), np.repeat(firsts, [len(keys) for keys in inside])
 
     @property
     def numbers(self) -> int:
@@ -309,6 +327,19 @@ def _stretches_by_day(cells: pl.DataFrame, slots: range) -> dict[int, list[Stret
     for day, first, rows in stretches.select("day", "first", "rows").iter_rows():
         by_day.setdefault(day, []).append(Stretch(first, rows))
     return by_day
+
+
+def _beginnings(slots: range, parts: int) -> Words:
+    """The smallest key of each part of each slot."""
+    slot = np.repeat(np.arange(slots.start, slots.stop, dtype=np.uint64), parts)
+    part = np.tile(np.arange(parts, dtype=np.uint64), len(slots))
+    shift = np.uint64(64 - SLOT_BITS)
+    return (slot << shift) | (part << (shift - np.uint64(parts.bit_length() - 1)))
+
+
+def _cuts(keys: Words, slots: range, parts: int) -> Ints:
+    """Where in some sorted keys each part of each slot begins, and where the last ends."""
+    return np.append(np.searchsorted(keys, _beginnings(slots, parts)), len(keys))
 
 
 def _decimal(millionths: int) -> Decimal | None:

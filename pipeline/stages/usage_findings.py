@@ -21,9 +21,10 @@ def validate_findings(tally: pl.DataFrame, quarantine: pl.DataFrame) -> list[Fin
         )
         remedy = "Nothing to do; `tenantbill show superseded` lists them."
         found.append(finding("superseded", tenant, message, remedy))
+    rules = quarantine.select("tenant_id", pl.col("rules").str.split(";")).explode("rules")
+    broken_by = dict(rules.group_by("tenant_id").agg(pl.col("rules").unique().sort()).iter_rows())
     for tenant, rows in _rows_of(tally, "quarantined"):
-        own = quarantine.filter(pl.col("tenant_id").eq_missing(pl.lit(tenant, pl.String)))
-        broken = sorted(set(own["rules"].str.split(";").explode()))
+        broken = broken_by[tenant]
         message = f"{counted(rows, 'usage row')} refused and not billed: {', '.join(broken)}."
         remedy = "See `tenantbill show quarantine`, correct the rows and export them again."
         found.append(finding("quarantined", tenant, message, remedy))

@@ -24,6 +24,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,7 @@ SLOT_BITS, HASH_BITS, POSITION_BITS = 8, 36, 20
 """The parts of a key, from the highest bit down."""
 
 
+@lru_cache(1 << 16)
 def slot_of(tenant: str) -> int:
     """The slot of a tenant: the same on every machine and in every version."""
     return hashlib.blake2b(tenant.encode(), digest_size=1).digest()[0]
@@ -165,7 +167,7 @@ class LandedUsage:
 
 
 def keys_of(landed: LandedUsage, cells: pl.DataFrame, slots: range) -> Iterator[tuple[Words, int]]:
-    """Of each chunk, the sorted keys of some slots without their slot, and its first position."""
+    """Of each chunk, the sorted keys of some slots, and its first position."""
     is_inside = pl.col("slot").is_between(slots.start, slots.stop - 1)
     counts = cells.group_by("chunk", maintain_order=True).agg(
         pl.col("rows").sum(),
