@@ -262,14 +262,18 @@ def _execute(
 ) -> None:
     """Run a command's stages for each period in order, and leave with its exit code."""
     gc.set_threshold(ALLOCATIONS_A_COLLECTION)
+    from pipeline.engines import prepare  # noqa: PLC0415
     from pipeline.executor import cores, embedded, usual_memory  # noqa: PLC0415
+
+    workers = workers or cores()
+    prepare(workers)
     from pipeline.plan import Budget, Request  # noqa: PLC0415
     from pipeline.run import execute  # noqa: PLC0415
     from pipeline.stages.order import STAGES  # noqa: PLC0415
     from pipeline.store.lock import store_lock  # noqa: PLC0415
     from pipeline.tell import teller  # noqa: PLC0415
 
-    budget = Budget(workers or cores(), memory or usual_memory())
+    budget = Budget(workers, memory or usual_memory())
     stages = tuple(stage for stage in STAGES if command in ("run", stage.name))
     has_errors = False
     with teller(log_format) as tell, store_lock(store, wait), embedded(budget.workers) as executor:

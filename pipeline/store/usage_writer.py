@@ -21,7 +21,6 @@ from pipeline.measures.arrays import Ints
 from pipeline.sources import Batch
 from pipeline.store.dictionary import Dictionary
 from pipeline.store.usage import (
-    CHUNK_ROWS,
     COLUMNS,
     DAY_US,
     HASH_BITS,
@@ -61,12 +60,7 @@ class UsageWriter:
         self._kind_slots = np.empty(0, np.uint8)
         self._broken: list[pl.DataFrame] = []
         self._cells: list[pl.DataFrame] = []
-        self._arrived = self._filled = 0
-        self._chunk: Columns = {
-            name: np.empty(CHUNK_ROWS, dtype)
-            for name, dtype in {**COLUMNS, "hash": np.uint64}.items()
-            if name != "key"
-        }
+        self._arrived = 0
 
     def write(self, exports: Sequence[Iterable[Batch]]) -> Totals:
         """Write the rows of some exports, given as their batches, and say what they come to."""
@@ -83,22 +77,22 @@ class UsageWriter:
                     rows[index] += len(batch.rows)
                     quantity[index] += _sum(batch.rows["quantity"])
                     self._add(batch, index)
-            self._flush()
         self._write_words()
         return Totals(tuple(rows), tuple(quantity))
 
     def _add(self, batch: Batch, export: int) -> None:
+        """Write a batch as a chunk; its broken rows are kept apart."""
         rows = batch.rows
         self._events.add(rows["event_id"])
         columns = self._coded(rows)
         columns["arrival"] = np.arange(self._arrived, self._arrived + len(rows), dtype=np.uint32)
         self._arrived += len(rows)
+        day, slot = columns["started"] // DAY_US, self._slots()[columns["kind"]]
+        order, cell = _in_cells(day, slot, batch.broken["at"].to_numpy())
         if len(batch.broken):
             self._keep_broken(batch, export)
-            is_sound = np.ones(len(rows), bool)
-            is_sound[batch.broken["at"].to_numpy()] = False
-            columns = {name: values[is_sound] for name, values in columns.items()}
-        self._fill(columns)
+        if len(order):
+            self._write_chunk(columns, order, cell, int(day[order[0]]))
 
     def _coded(self, rows: pl.DataFrame) -> Columns:
         user = np.full(len(rows), NO_USER, np.int32)
@@ -126,45 +120,27 @@ class UsageWriter:
             )
         )
 
-    def _fill(self, columns: Columns) -> None:
-        """Put rows into the chunk, and write it as often as it is full."""
-        taken, count = 0, len(columns["kind"])
-        while taken < count:
-            fits = min(count - taken, CHUNK_ROWS - self._filled)
-            for name, values in columns.items():
-                self._chunk[name][self._filled : self._filled + fits] = values[taken : taken + fits]
-            self._filled += fits
-            taken += fits
-            if self._filled == CHUNK_ROWS:
-                self._flush()
-
-    def _flush(self) -> None:
-        """Write the chunk, in order of day and slot, and its keys."""
-        if not self._filled:
-            return
-        chunk = {name: values[: self._filled] for name, values in self._chunk.items()}
-        slot = self._slots()[chunk["kind"]]
-        day = chunk["started"] // DAY_US
-        order, cell_starts = _in_cells(day, slot)
-        slot = slot[order]
-        positions = np.arange(self._filled, dtype=np.uint64)
-        key = (chunk.pop("hash")[order] & _HASH_MASK) << np.uint64(POSITION_BITS) | positions
-        key |= slot.astype(np.uint64) << _SLOT_SHIFT
+    def _write_chunk(self, columns: Columns, order: Ints, cell: Ints, first_day: int) -> None:
+        """Write sound rows in order of day and slot, and their keys in order of slot and hash."""
+        slot = (cell & (SLOTS - 1)).astype(np.uint64)
+        key = (columns.pop("hash")[order] & _HASH_MASK) << np.uint64(POSITION_BITS)
+        key |= np.arange(len(order), dtype=np.uint64)
+        key |= slot << _SLOT_SHIFT
         key.sort()
         self._files["key"].write(key.data)
-        for name, values in chunk.items():
+        for name, values in columns.items():
             self._files[name].write(values[order].data)
+        begins = np.flatnonzero(np.append(True, cell[1:] != cell[:-1]))
         self._cells.append(
             pl.DataFrame(
                 {
-                    "chunk": np.full(len(cell_starts), len(self._cells), np.int32),
-                    "day": day[order][cell_starts].astype(np.int32),
-                    "slot": slot[cell_starts],
-                    "rows": np.diff(np.append(cell_starts, self._filled)),
+                    "chunk": np.full(len(begins), len(self._cells), np.int32),
+                    "day": (first_day + (cell[begins] - cell[0]) // SLOTS).astype(np.int32),
+                    "slot": slot[begins].astype(np.uint8),
+                    "rows": np.diff(np.append(begins, len(order))),
                 }
             )
         )
-        self._filled = 0
 
     def _slots(self) -> npt.NDArray[np.uint8]:
         """The slot of each kind."""
@@ -230,15 +206,23 @@ def _no_cells() -> pl.DataFrame:
     )
 
 
-def _in_cells(day: Ints, slot: npt.NDArray[np.uint8]) -> tuple[Ints, Ints]:
-    """The order by day, then slot, as rows came; and where in it each (day, slot) begins."""
-    first = day.min()
-    span = int(day.max() - first) + 1
+def _in_cells(day: Ints, slot: npt.NDArray[np.uint8], broken: Ints) -> tuple[Ints, Ints]:
+    """The order of sound rows by day, then slot, as they came; and the cell of each in that order.
+
+    A cell is day and slot as one number, counted from some day on.
+    """
+    is_sound = np.ones(len(day), bool)
+    is_sound[broken] = False
+    # What a broken row states must not widen the range of days.
+    day[broken] = day[is_sound.argmax()]
+    first = int(day.min())
     cell = (day - first) * SLOTS + slot
+    beyond = (int(day.max()) - first + 1) * SLOTS
+    cell[broken] = beyond
     # Sixteen bits are sorted by radix, several times as fast.
-    order = np.argsort(cell.astype(np.uint16) if span <= SLOTS else cell, kind="stable")
-    ordered = cell[order]
-    return order, np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
+    order = np.argsort(cell.astype(np.uint16) if beyond < 1 << 16 else cell, kind="stable")
+    order = order[: len(order) - len(broken)]
+    return order, cell[order]
 
 
 def _sum(quantities: pl.Series) -> Decimal:
