@@ -8,15 +8,9 @@ from itertools import chain
 
 from pipeline.money import round_half_up
 from pipeline.period import Days, Period
-from pipeline.rules.terms import Catalogue, Entitlement, Meter, Tenant
+from pipeline.rules.terms import Catalogue, Entitlement, Tenant
 
 NOTHING = Decimal(0)
-
-
-def in_force(tenant: Tenant, row: Entitlement, day: int) -> bool:
-    """R5.1: the row covers the day and its subscription is active on it."""
-    subscription = tenant.subscription(row.subscription_id)
-    return day in row.days and subscription is not None and subscription.is_active(day)
 
 
 def last_day_in_force(tenant: Tenant, row: Entitlement, within: Days) -> int | None:
@@ -25,29 +19,23 @@ def last_day_in_force(tenant: Tenant, row: Entitlement, within: Days) -> int | N
     return subscription.last_day_active(row.days & within) if subscription else None
 
 
-def quantity_on(tenant: Tenant, meter: str, catalogue: Catalogue, day: int) -> Decimal:
-    """R5.2, R5.3: what is included on a day: the meter's own rows, and what comes with others."""
-    ((_, quantity),) = _stretches(tenant, catalogue[meter], Days(day, day + 1))
-    return quantity
-
-
 def stretches(
     tenant: Tenant, meter: str, catalogue: Catalogue, period: Period
 ) -> list[tuple[Days, Decimal]]:
-    """R5.3, R5.4: the stretches of days of a period over which the entitlement does not change."""
-    return _stretches(tenant, catalogue[meter], period.days)
+    """R5.3, R5.4: the stretches of days of a period over which the entitlement does not change.
 
-
-def _stretches(tenant: Tenant, meter: Meter, within: Days) -> list[tuple[Days, Decimal]]:
-    """R5.2, R5.3: the fewest stretches of equal entitlement that fill some days, in order."""
-    own = _changes(tenant, (meter.name,), within)
-    bringing = _changes(tenant, meter.included_with, within)
+    The fewest that fill the period, in order. The entitlement is that of the meter's own rows, and
+    of those that bring it along (R5.2).
+    """
+    within, definition = period.days, catalogue[meter]
+    own = _changes(tenant, (meter,), within)
+    bringing = _changes(tenant, definition.included_with, within)
     quantity = brought = NOTHING
     pieces: list[tuple[int, Decimal]] = []
     for day in sorted({within.first, *own, *bringing}):
         quantity += own.get(day, NOTHING)
         brought += bringing.get(day, NOTHING)
-        included = quantity + brought * meter.included_ratio
+        included = quantity + brought * definition.included_ratio
         if not pieces or pieces[-1][1] != included:
             pieces.append((day, included))
     ends = [*(day for day, _ in pieces[1:]), within.after]

@@ -165,10 +165,6 @@ class Tenant:
         """Its subscriptions that are active on a day, the oldest first (R1, R2)."""
         return [one for one in self.subscriptions if one.is_active(day)]
 
-    def active_within(self, days: Days) -> list[Subscription]:
-        """Its subscriptions that are active on any of some days, the oldest first."""
-        return [one for one in self.subscriptions if one.is_active_within(days)]
-
 
 @dataclass(frozen=True, slots=True)
 class Rate:

@@ -19,7 +19,8 @@ from functools import cache
 import polars as pl
 
 from pipeline.period import Days, Period, Value
-from pipeline.rules.terms import Assignment, Rate, Subscription, Tenant
+from pipeline.rules.entitlement import stretches
+from pipeline.rules.terms import Assignment, Catalogue, Rate, Subscription, Tenant
 from pipeline.stages.terms import Terms, build_terms
 from schemas import feeds
 from schemas.columns import Table
@@ -108,6 +109,13 @@ def subscription(of: Tenant, name: str) -> Subscription:
     found = of.subscription(name)
     assert found is not None
     return found
+
+
+def quantity_on(of: Tenant, meter: str, catalogue: Catalogue, on: int) -> Decimal:
+    """What is included of a meter on a day."""
+    when = date.fromordinal(on)
+    pieces = stretches(of, meter, catalogue, Period(when.year, when.month))
+    return next(quantity for piece, quantity in pieces if on in piece)
 
 
 def assignments(table: str) -> list[Assignment]:

@@ -11,13 +11,11 @@ from pipeline.period import Days, Period
 from pipeline.rules.catalogue import SHIPPED
 from pipeline.rules.entitlement import (
     allowance,
-    in_force,
     last_day_in_force,
-    quantity_on,
     stretches,
 )
 from pipeline.rules.terms import Tenant
-from tests.rules.build import OCTOBER, day, october, said, tenant, terms_of
+from tests.rules.build import OCTOBER, day, october, quantity_on, said, tenant, terms_of
 
 APRIL = Period(2026, 4)
 
@@ -49,7 +47,7 @@ def test_a_row_is_in_force_on_its_days_while_its_subscription_is_active(
         "A ai_agent 5 2026-10-05..2026-10-25",
     )
     (row,) = who.entitlements
-    assert in_force(who, row, day(on)) is holds
+    assert quantity_on(who, "ai_agent", SHIPPED, day(on)) == (5 if holds else 0)
     assert last_day_in_force(who, row, OCTOBER.days) == october(25)
     assert last_day_in_force(who, row, Days(october(14), october(20))) == october(15)
     assert last_day_in_force(who, row, Days(october(16), october(20))) is None
@@ -69,7 +67,7 @@ def test_the_entitlement_of_a_subscription_whose_row_is_broken_is_in_force_on_no
     (row,) = who.entitlements
     assert who.subscription("A") is None
     assert "T" in terms.blocked
-    assert not in_force(who, row, october(1))
+    assert quantity_on(who, "ai_agent", SHIPPED, october(1)) == 0
     assert last_day_in_force(who, row, OCTOBER.days) is None
 
 

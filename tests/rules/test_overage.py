@@ -13,11 +13,11 @@ import pytest
 from pipeline.measures.peak import Sessions, peaks
 from pipeline.period import instant, moment
 from pipeline.rules.catalogue import SHIPPED
-from pipeline.rules.entitlement import quantity_on, stretches
+from pipeline.rules.entitlement import stretches
 from pipeline.rules.overage import overages
 from pipeline.rules.terms import Tenant
 from schemas.datasets import OCCUPANCY
-from tests.rules.build import OCTOBER, october, rows, tenant
+from tests.rules.build import OCTOBER, october, quantity_on, rows, tenant
 
 HOUR = 3_600_000_000
 DAY = 24 * HOUR
