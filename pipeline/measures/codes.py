@@ -48,7 +48,7 @@ class Codes:
         return codes, np.concatenate(new)
 
     def _give(self, keys: Ints, codes: Codes32, positions: Ints) -> Ints:
-        """Give unknown keys codes, in order of appearance; the positions where they first appear."""
+        """Give unknown keys codes, in order of appearance; the positions at which they appear."""
         _, first, which = np.unique(keys[positions], return_index=True, return_inverse=True)
         order = np.argsort(first)
         rank = np.empty(len(order), np.int32)

@@ -84,10 +84,10 @@ def _candidates(rows: BucketRows) -> Ints:
     bits = max(rows.numbers.bit_length(), SLOT_BITS + POSITION_BITS)
     low = np.uint64((1 << bits) - 1)
     found = [np.empty(0, np.int64)]
-    for keys, first_numbers in rows.keys_by_range(RANGE_ROWS):
-        number = keys & np.uint64((1 << POSITION_BITS) - 1)
+    for words, first_numbers in rows.keys_by_range(RANGE_ROWS):
+        number = words & np.uint64((1 << POSITION_BITS) - 1)
         number += first_numbers
-        keys <<= np.uint64(SLOT_BITS)
+        keys = np.left_shift(words, np.uint64(SLOT_BITS), out=words)
         keys &= ~low
         keys |= number
         keys.sort()

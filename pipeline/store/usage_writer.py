@@ -135,7 +135,7 @@ class UsageWriter:
             pl.DataFrame(
                 {
                     "chunk": np.full(len(begins), len(self._cells), np.int32),
-                    "day": (first_day + (cell[begins] - cell[0]) // SLOTS).astype(np.int32),
+                    "day": (first_day + cell[begins] // SLOTS - cell[0] // SLOTS).astype(np.int32),
                     "slot": slot[begins].astype(np.uint8),
                     "rows": np.diff(np.append(begins, len(order))),
                 }
