@@ -67,10 +67,14 @@ class Stretches:
 
     def table(self, groups: Ints) -> Table:
         """The stretches of some groups, given in order. A group's first is since ever."""
-        missing = np.setdiff1d(groups, self._all.group, assume_unique=False)
+        known = np.zeros(max(_after(groups), _after(self._all.group)), bool)
+        known[self._all.group] = True
+        missing = groups[~known[groups]]
         if len(missing):
             self._all = self._all.with_more(self._table_of(missing))
-        chosen = np.isin(self._all.group, groups)
+        asked = np.zeros(_after(self._all.group), bool)
+        asked[groups] = True
+        chosen = asked[self._all.group]
         return Table(self._all.group[chosen], self._all.since[chosen], self._all.number[chosen])
 
     def _table_of(self, groups: Ints) -> Table:
@@ -80,3 +84,8 @@ class Stretches:
             for number, (_, since, _) in enumerate(self.of(group))
         ]
         return Table(*np.array(rows, np.int64).reshape(-1, 3).T)
+
+
+def _after(codes: Ints) -> int:
+    """The first number above all of some codes."""
+    return int(codes.max(initial=-1)) + 1
