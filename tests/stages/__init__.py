@@ -1,0 +1,1 @@
+"""The stages: what becomes of usage, against slow plain twins."""
