@@ -9,7 +9,6 @@ from random import Random
 import numpy as np
 import pytest
 
-from pipeline.store import usage_writer
 from pipeline.store.landing import LandedStore
 from pipeline.store.usage import slot_of
 from tests.store.landings import a_row, assert_in_order, assert_said, land
@@ -42,19 +41,19 @@ def random_row(draw: Random, number: int) -> Row:
     }
 
 
-@pytest.mark.parametrize("chunk_rows", [1, 7, 1 << 19])
+@pytest.mark.parametrize("batch_rows", [1, 7, 1000])
 @pytest.mark.parametrize("seed", range(4))
 def test_rows_of_several_exports_come_back_as_they_were(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int, chunk_rows: int
+    tmp_path: Path, seed: int, batch_rows: int
 ) -> None:
-    """Whatever is in them, and however small the chunks are that they are written in."""
-    monkeypatch.setattr(usage_writer, "CHUNK_ROWS", chunk_rows)
+    """Whatever is in them, and in however many chunks they are written."""
     draw = Random(seed)
     counts = (draw.randrange(40), 0, 23, 17)
     exports = [[random_row(draw, at) for at in range(count)] for count in counts]
-    landed = land(tmp_path, exports)
+    landed = land(tmp_path, exports, batch_rows)
     assert_said(landed, exports)
     assert_in_order(landed)
+    assert batch_rows == 1000 or landed.cells()["chunk"].n_unique() > 4
 
 
 @pytest.mark.parametrize(
