@@ -55,7 +55,14 @@ def code_version(*places: str) -> str:
 def reading_code() -> str:
     """The version of all code that decides what an export's rows are once landed."""
     return code_version(
-        "schemas/columns.py", "schemas/feeds.py", "pipeline/sources", "pipeline/store/landing.py"
+        "schemas/columns.py",
+        "schemas/feeds.py",
+        "pipeline/sources",
+        "pipeline/measures/codes.py",
+        "pipeline/store/dictionary.py",
+        "pipeline/store/landing.py",
+        "pipeline/store/usage.py",
+        "pipeline/store/usage_writer.py",
     )
 
 

@@ -15,7 +15,6 @@ from pipeline.errors import FeedMissing
 from pipeline.findings import Finding, finding
 from pipeline.fingerprint import file_sha256, fingerprint, reading_code
 from pipeline.sources import find_exports, read_export, unknown_columns
-from pipeline.sources.recount import recounted
 from pipeline.steps import Progress, Step
 from pipeline.store.landing import LandedStore, ListedExport, Listing
 from schemas.columns import Table
@@ -92,6 +91,9 @@ def land_group(store: Path, landing_id: str, table: Table, paths: list[Path]) ->
         return tuple(landed.land(landing_id, read_export(path, table)) for path in paths)
     if landed.has(landing_id):
         return landed.landing(landing_id).rows
+    # Most runs land nothing and can do without the engine.
+    from pipeline.sources.recount import recounted  # noqa: PLC0415
+
     exports = [read_export(path, table) for path in paths]
     return landed.land_usage(landing_id, exports, recounted(paths)).rows
 
