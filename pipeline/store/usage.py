@@ -3,10 +3,10 @@
 Belongs here: the form in which usage lies in the store, and reading parts of it. Does not belong
 here: reading exports (`sources`), and what becomes of a row (`stages`).
 
-A landing holds the rows of some exports. Rows come in *chunks*, a batch of the reading each; in a
-chunk they are in order of the UTC day on which they start and of *slot*, a hash of the tenant, so
-that the rows of some tenants on some day are few stretches of each file. What a row says in words
-is kept once:
+A landing holds the rows of some exports. Rows come in *chunks*, a large batch of the reading or
+several small ones; in a chunk they are in order of the UTC day on which they start and of *slot*, a
+hash of the tenant, so that the rows of some tenants on some day are few stretches of each file.
+What a row says in words is kept once:
 
     kind        tenant, subscription, meter, deployment: the row's words in `kinds`
     user        tenant and user: in `users`, or NO_USER

@@ -39,6 +39,9 @@ from schemas.columns import MONEY
 
 Columns = dict[str, npt.NDArray[Any]]
 
+CHUNK_ROWS = 1 << 16
+"""Batches are written as they come where they have so many rows; smaller ones are put together."""
+
 _SLOT_SHIFT = np.uint64(POSITION_BITS + HASH_BITS)
 _HASH_MASK = np.uint64((1 << HASH_BITS) - 1)
 
@@ -60,7 +63,9 @@ class UsageWriter:
         self._kind_slots = np.empty(0, np.uint8)
         self._broken: list[pl.DataFrame] = []
         self._cells: list[pl.DataFrame] = []
-        self._arrived = 0
+        self._arrived = self._gathered_rows = 0
+        self._gathered: list[pl.DataFrame] = []
+        self._broken_at: list[Ints] = []
 
     def write(self, exports: Sequence[Iterable[Batch]]) -> Totals:
         """Write the rows of some exports, given as their batches, and say what they come to."""
@@ -76,23 +81,36 @@ class UsageWriter:
                 for batch in batches:
                     rows[index] += len(batch.rows)
                     quantity[index] += _sum(batch.rows["quantity"])
-                    self._add(batch, index)
+                    self._gather(batch, index)
+            self._flush()
         self._write_words()
         return Totals(tuple(rows), tuple(quantity))
 
-    def _add(self, batch: Batch, export: int) -> None:
-        """Write a batch as a chunk; its broken rows are kept apart."""
-        rows = batch.rows
+    def _gather(self, batch: Batch, export: int) -> None:
+        """Take a batch into the chunk; its broken rows are kept apart."""
+        if len(batch.broken):
+            self._keep_broken(batch, export)
+        self._broken_at.append(batch.broken["at"].to_numpy().astype(np.int64) + self._gathered_rows)
+        self._gathered.append(batch.rows)
+        self._gathered_rows += len(batch.rows)
+        if self._gathered_rows >= CHUNK_ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Write what was gathered as a chunk: a large batch, or many small ones."""
+        if not self._gathered_rows:
+            return
+        rows = pl.concat(self._gathered, rechunk=len(self._gathered) > 1)
+        broken = np.concatenate(self._broken_at)
         self._events.add(rows["event_id"])
         columns = self._coded(rows)
         columns["arrival"] = np.arange(self._arrived, self._arrived + len(rows), dtype=np.uint32)
         self._arrived += len(rows)
         day, slot = columns["started"] // DAY_US, self._slots()[columns["kind"]]
-        order, cell = _in_cells(day, slot, batch.broken["at"].to_numpy())
-        if len(batch.broken):
-            self._keep_broken(batch, export)
+        order, cell = _in_cells(day, slot, broken)
         if len(order):
             self._write_chunk(columns, order, cell, int(day[order[0]]))
+        self._gathered, self._broken_at, self._gathered_rows = [], [], 0
 
     def _coded(self, rows: pl.DataFrame) -> Columns:
         user = np.full(len(rows), NO_USER, np.int32)
