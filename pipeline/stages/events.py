@@ -19,7 +19,7 @@ from pipeline.stages.kinds import Kinds
 from pipeline.stages.rows import BucketRows, Rows
 from pipeline.store.usage import POSITION_BITS, SLOT_BITS
 
-RANGE_ROWS = 1 << 17
+RANGE_ROWS = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,26 +172,24 @@ class BucketRows:
         return [one.landing for one in self._readings[: last + 1]]
 
     def keys_by_range(self, most_rows: int) -> Iterator[tuple[Words, Words]]:
-        """The keys of all chunks, range by range; with each, the number of its chunk's first row.
+        """The keys of all runs, range by range; with each, the number of its run's first row.
 
         Ranges are of the highest bits of keys, slot and hash: about so many rows each.
         """
-        chunks = [
+        runs = [
             (keys, int(self._first[n]) + first)
             for n, reading in enumerate(self._readings)
             for keys, first in keys_of(reading.landed, self._cells[n], self._slots)
         ]
-        if not chunks:
+        if not runs:
             return
-        of_slots = np.sum([np.diff(_cuts(keys, self._slots, 1)) for keys, _ in chunks], axis=0)
+        of_slots = np.sum([np.diff(_cuts(keys, self._slots, 1)) for keys, _ in runs], axis=0)
         heaviest = int(of_slots.max())
         parts = 1 << max(0, (heaviest // most_rows).bit_length())
-        cuts = [_cuts(keys, self._slots, parts) for keys, _ in chunks]
+        cuts = [_cuts(keys, self._slots, parts) for keys, _ in runs]
         for n in range(len(self._slots) * parts):
-            inside = [
-                keys[cut[n] : cut[n + 1]] for (keys, _), cut in zip(chunks, cuts, strict=True)
-            ]
-            firsts = np.array([first for _, first in chunks], np.uint64)
+            inside = [keys[cut[n] : cut[n + 1]] for (keys, _), cut in zip(runs, cuts, strict=True)]
+            firsts = np.array([first for _, first in runs], np.uint64)
             yield np.concatenate(inside), np.repeat(firsts, [len(keys) for keys in inside])
 
     @property

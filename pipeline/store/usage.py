@@ -14,7 +14,8 @@ What a row says in words is kept once:
     ended       the same; OPEN where the row states none
     quantity    millionths; NO_QUANTITY where the row states none
     arrival     position among all rows of the landing as they came
-    key         slot, 36 bits of a hash of the event id, position in the chunk; sorted by it
+    key         slot, 36 bits of a hash of the event id, position in a *run* of about a million
+                rows; a run's keys are sorted
     events      the event ids themselves, in order of arrival
 
 Rows that break a rule by themselves are kept apart, with all their words, in `broken`.
@@ -96,7 +97,7 @@ class LandedUsage:
         self._first_arrival = np.concatenate([[0], np.cumsum(rows)])
 
     def cells(self) -> pl.DataFrame:
-        """chunk, day, slot, rows: in order of position."""
+        """run, chunk, day, slot, rows: in order of position."""
         return pl.read_parquet(self._folder / "cells.parquet", glob=False)
 
     def stored_rows(self) -> int:
@@ -167,9 +168,9 @@ class LandedUsage:
 
 
 def keys_of(landed: LandedUsage, cells: pl.DataFrame, slots: range) -> Iterator[tuple[Words, int]]:
-    """Of each chunk, the sorted keys of some slots, and its first position."""
+    """Of each run, the sorted keys of some slots, and its first position."""
     is_inside = pl.col("slot").is_between(slots.start, slots.stop - 1)
-    counts = cells.group_by("chunk", maintain_order=True).agg(
+    counts = cells.group_by("run", maintain_order=True).agg(
         pl.col("rows").sum(),
         before=pl.col("rows").filter(pl.col("slot") < slots.start).sum(),
         inside=pl.col("rows").filter(is_inside).sum(),

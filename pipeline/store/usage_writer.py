@@ -32,6 +32,7 @@ from pipeline.store.usage import (
     POSITION_BITS,
     SLOTS,
     USER,
+    Words,
     no_broken,
     slots_of,
 )
@@ -41,6 +42,8 @@ Columns = dict[str, npt.NDArray[Any]]
 
 CHUNK_ROWS = 1 << 16
 """Batches are written as they come where they have so many rows; smaller ones are put together."""
+
+RUN_ROWS = 1 << POSITION_BITS
 
 _SLOT_SHIFT = np.uint64(POSITION_BITS + HASH_BITS)
 _HASH_MASK = np.uint64((1 << HASH_BITS) - 1)
@@ -66,6 +69,8 @@ class UsageWriter:
         self._arrived = self._gathered_rows = 0
         self._gathered: list[pl.DataFrame] = []
         self._broken_at: list[Ints] = []
+        self._run: list[Words] = []
+        self._run_rows = self._runs = 0
 
     def write(self, exports: Sequence[Iterable[Batch]]) -> Totals:
         """Write the rows of some exports, given as their batches, and say what they come to."""
@@ -83,6 +88,7 @@ class UsageWriter:
                     quantity[index] += _sum(batch.rows["quantity"])
                     self._gather(batch, index)
             self._flush()
+            self._write_keys()
         self._write_words()
         return Totals(tuple(rows), tuple(quantity))
 
@@ -139,19 +145,22 @@ class UsageWriter:
         )
 
     def _write_chunk(self, columns: Columns, order: Ints, cell: Ints, first_day: int) -> None:
-        """Write sound rows in order of day and slot, and their keys in order of slot and hash."""
+        """Write sound rows in order of day and slot; their keys wait for those of other chunks."""
         slot = (cell & (SLOTS - 1)).astype(np.uint64)
+        if self._run_rows + len(order) > RUN_ROWS:
+            self._write_keys()
         key = (columns.pop("hash")[order] & _HASH_MASK) << np.uint64(POSITION_BITS)
-        key |= np.arange(len(order), dtype=np.uint64)
+        key |= np.arange(self._run_rows, self._run_rows + len(order), dtype=np.uint64)
         key |= slot << _SLOT_SHIFT
-        key.sort()
-        self._files["key"].write(key.data)
+        self._run.append(key)
+        self._run_rows += len(order)
         for name, values in columns.items():
             self._files[name].write(values[order].data)
         begins = np.flatnonzero(np.append(True, cell[1:] != cell[:-1]))
         self._cells.append(
             pl.DataFrame(
                 {
+                    "run": np.full(len(begins), self._runs, np.int32),
                     "chunk": np.full(len(begins), len(self._cells), np.int32),
                     "day": (first_day + cell[begins] // SLOTS - cell[0] // SLOTS).astype(np.int32),
                     "slot": slot[begins].astype(np.uint8),
@@ -159,6 +168,14 @@ class UsageWriter:
                 }
             )
         )
+
+    def _write_keys(self) -> None:
+        """Write the keys of a run of chunks, sorted."""
+        if self._run_rows:
+            keys = np.concatenate(self._run)
+            keys.sort()
+            self._files["key"].write(keys.data)
+            self._run, self._run_rows, self._runs = [], 0, self._runs + 1
 
     def _slots(self) -> npt.NDArray[np.uint8]:
         """The slot of each kind."""
@@ -220,7 +237,13 @@ class EventsWriter:
 
 def _no_cells() -> pl.DataFrame:
     return pl.DataFrame(
-        schema={"chunk": pl.Int32, "day": pl.Int32, "slot": pl.UInt8, "rows": pl.Int64}
+        schema={
+            "run": pl.Int32,
+            "chunk": pl.Int32,
+            "day": pl.Int32,
+            "slot": pl.UInt8,
+            "rows": pl.Int64,
+        }
     )
 
 
