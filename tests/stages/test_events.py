@@ -13,6 +13,7 @@ import pytest
 
 from pipeline.sources import read_export
 from pipeline.stages import events, ingest
+from pipeline.store import usage_writer
 from tests.good_feeds import PERIOD, assert_ties, good, rows_of, save
 from tests.support import Row, bill, shown
 from tests.worlds import COLUMNS, write_csv
@@ -123,6 +124,8 @@ def test_the_row_of_the_latest_export_counts(
 
     monkeypatch.setattr(pl.Series, "hash", counted)
     monkeypatch.setattr(ingest, "read_export", partial(read_export, batch_rows=11))
+    monkeypatch.setattr(usage_writer, "CHUNK_ROWS", 5)
+    monkeypatch.setattr(usage_writer, "RUN_ROWS", 20)
     monkeypatch.setattr(events, "RANGE_ROWS", 5)
     draw = Random(seed)
     exports = {f"{n}.csv": [random_row(draw) for _ in range(draw.randrange(25))] for n in range(4)}

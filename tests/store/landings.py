@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -20,8 +20,10 @@ from pipeline.store.usage import (
     OPEN,
     POSITION_BITS,
     SLOT_BITS,
+    SLOTS,
     LandedUsage,
     Stretch,
+    keys_of,
 )
 from schemas.feeds import USAGE
 from tests.support import Row
@@ -140,21 +142,24 @@ def assert_in_order(landed: LandedUsage) -> None:
     slot_of_row = landed.words("kinds")["slot"].to_numpy()[landed.read("kind", [Stretch(0, count)])]
     day_of_row = landed.read("started", [Stretch(0, count)]) // DAY_US
     first = 0
-    for _, day, slot, rows in cells.iter_rows():
+    for day, slot, rows in cells.select("day", "slot", "rows").iter_rows():
         inside = slice(first, first + rows)
         assert set(slot_of_row[inside].tolist()) == {slot}
         assert set(day_of_row[inside].tolist()) == {day}
         first += rows
     places = cells.select("chunk", "day", "slot").rows()
     assert places == sorted(set(places))
-    first = 0
-    for rows in cells.group_by("chunk", maintain_order=True).agg(pl.col("rows").sum())["rows"]:
-        keys = landed.read("key", [Stretch(first, rows)])
-        position = (keys % (1 << POSITION_BITS)).astype(np.int64)
+    for slots in (range(SLOTS), range(18), range(18, 238), range(238, SLOTS)):
+        wanted = np.isin(slot_of_row, slots).nonzero()[0]
+        assert sorted(_keyed(landed, cells, slots)) == wanted.tolist()
+
+
+def _keyed(landed: LandedUsage, cells: pl.DataFrame, slots: range) -> Iterator[int]:
+    """The rows that the keys of some slots stand for; keys are sorted, run by run."""
+    for keys, first in keys_of(landed, cells, slots):
+        positions = first + (keys % (1 << POSITION_BITS)).astype(np.int64)
         assert (keys[1:] > keys[:-1]).all()
-        assert sorted(position.tolist()) == list(range(rows))
-        assert (keys >> (64 - SLOT_BITS)).tolist() == slot_of_row[first + position].tolist()
         hashed = (keys << SLOT_BITS) >> (SLOT_BITS + POSITION_BITS)
-        events = landed.event_ids(first + position)
+        events = landed.event_ids(positions)
         assert len(set(zip(events, hashed.tolist(), strict=True))) == len(set(events))
-        first += rows
+        yield from positions.tolist()

@@ -9,6 +9,7 @@ from random import Random
 import numpy as np
 import pytest
 
+from pipeline.store import usage_writer
 from pipeline.store.landing import LandedStore
 from pipeline.store.usage import slot_of
 from tests.store.landings import a_row, assert_in_order, assert_said, land
@@ -44,9 +45,11 @@ def random_row(draw: Random, number: int) -> Row:
 @pytest.mark.parametrize("batch_rows", [1, 7, 1000])
 @pytest.mark.parametrize("seed", range(4))
 def test_rows_of_several_exports_come_back_as_they_were(
-    tmp_path: Path, seed: int, batch_rows: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int, batch_rows: int
 ) -> None:
     """Whatever is in them, and in however many chunks they are written."""
+    monkeypatch.setattr(usage_writer, "CHUNK_ROWS", 3)
+    monkeypatch.setattr(usage_writer, "RUN_ROWS", 10)
     draw = Random(seed)
     counts = (draw.randrange(40), 0, 23, 17)
     exports = [[random_row(draw, at) for at in range(count)] for count in counts]
