@@ -108,10 +108,10 @@ class BucketRows:
         self._slots = slots
         self._only = only_tenants
         kinds, users = Dictionary(KIND), Dictionary(USER)
-        self._kind_codes = [self._codes(one, "kinds", kinds) for one in readings]
+        self._kind_codes = [self._codes(one.landed.kinds(slots), kinds) for one in readings]
         self._user_codes, known = [], []
         for one in readings:
-            self._user_codes.append(self._codes(one, "users", users))
+            self._user_codes.append(self._codes(one.landed.users(slots), users))
             known.append(len(users.rows))
         self._users_known = np.array(known, np.int64)
         self.kinds, self.users = kinds.rows, users.rows
@@ -245,25 +245,23 @@ class BucketRows:
         named = self.kinds[rows.kind].with_columns(**words)
         return named.select(*USAGE.names, "rank", "row")
 
-    def _codes(self, reading: Reading, name: str, dictionary: Dictionary) -> Codes32:
-        """The bucket's code of each of a landing's kinds or users."""
-        words = reading.landed.words(name)
-        is_ours = words["slot"].is_between(self._slots.start, self._slots.stop - 1)
-        if self._only is not None:
-            is_ours &= words["tenant_id"].is_in(list(self._only))
-        codes = np.full(len(words) + 1, _NOT_OURS, np.int32)
-        codes[np.flatnonzero(is_ours.to_numpy())] = dictionary.codes_of(words.filter(is_ours))
+    def _codes(self, words: pl.DataFrame, dictionary: Dictionary) -> Codes32:
+        """The bucket's code of each of a landing's kinds or users; the last is for none."""
+        codes = np.full(int(str(words["code"].max() or 0)) + 2, _NOT_OURS, np.int32)
+        asked = words.filter(self._is_asked)
+        codes[asked["code"].to_numpy()] = dictionary.codes_of(asked)
         return codes
 
     def _broken(self, reading: Reading) -> pl.DataFrame:
-        broken = reading.landed.broken()
-        is_ours = pl.col("slot").is_between(self._slots.start, self._slots.stop - 1)
-        if self._only is not None:
-            is_ours &= pl.col("tenant_id").is_in(list(self._only))
         rank = pl.col("export").replace_strict(
             range(len(reading.ranks)), reading.ranks, return_dtype=pl.Int32
         )
-        return broken.filter(is_ours).drop("slot").with_columns(rank=rank)
+        broken = reading.landed.broken(self._slots).filter(self._is_asked)
+        return broken.with_columns(rank=rank)
+
+    @property
+    def _is_asked(self) -> pl.Expr:
+        return pl.lit(True) if self._only is None else pl.col("tenant_id").is_in(list(self._only))
 
     def _read(self, index: int, stretches: list[Stretch]) -> Rows:
         landed, first = self._readings[index].landed, int(self._first[index])

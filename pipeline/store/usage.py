@@ -106,20 +106,30 @@ class LandedUsage:
         broken = pl.scan_parquet(self._folder / "broken.parquet", glob=False)
         return sound + int(broken.select(pl.len()).collect().item())
 
-    def words(self, name: str) -> pl.DataFrame:
-        """The texts of `kinds` or `users`, with their slot; the row's position is its code."""
-        return pl.read_parquet(self._folder / f"{name}.parquet", glob=False)
+    def kinds(self, slots: range) -> pl.DataFrame:
+        """The words of the kinds of some slots, and their `code`."""
+        return self._words("kinds", slots)
+
+    def users(self, slots: range) -> pl.DataFrame:
+        """The words of the users of some slots, and their `code`."""
+        return self._words("users", slots)
+
+    def broken(self, slots: range) -> pl.DataFrame:
+        """The rows of some slots that break a rule by themselves.
+
+        Columns: the feed's, and `export`, `row`, `defects`, `raw`.
+        """
+        return self._words("broken", slots).sort("export", "row")
 
     def named_subscriptions(self) -> pl.DataFrame:
         """slot, subscription_id: which subscriptions the rows of a slot name."""
-        return pl.read_parquet(self._folder / "named.parquet", glob=False)
+        named = pl.read_parquet(self._folder / "named.parquet", glob=False)
+        return named.select("slot", "subscription_id").unique()
 
-    def broken(self) -> pl.DataFrame:
-        """The rows that break a rule by themselves.
-
-        Columns: the feed's, and `export`, `row`, `defects`, `raw`, `slot`.
-        """
-        return pl.read_parquet(self._folder / "broken.parquet", glob=False)
+    def _words(self, name: str, slots: range) -> pl.DataFrame:
+        is_inside = pl.col("slot").is_between(slots.start, slots.stop - 1)
+        file = self._folder / f"{name}.parquet"
+        return pl.scan_parquet(file, glob=False).filter(is_inside).drop("slot").collect()
 
     def read(self, column: str, stretches: Iterable[Stretch]) -> npt.NDArray[Any]:
         """A column of some stretches, one after the other."""

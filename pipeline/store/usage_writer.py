@@ -45,6 +45,8 @@ CHUNK_ROWS = 1 << 16
 
 RUN_ROWS = 1 << POSITION_BITS
 
+WORDS_AT_ONCE = 1 << 13
+
 _SLOT_SHIFT = np.uint64(POSITION_BITS + HASH_BITS)
 _HASH_MASK = np.uint64((1 << HASH_BITS) - 1)
 
@@ -184,15 +186,19 @@ class UsageWriter:
         return self._kind_slots
 
     def _write_words(self) -> None:
-        for name, dictionary in (("kinds", self._kinds), ("users", self._users)):
-            words = dictionary.rows.with_columns(slot=pl.Series(slots_of(dictionary.rows)))
-            words.write_parquet(self._folder / f"{name}.parquet", compression="lz4")
-        kinds, broken = self._kinds.rows, pl.concat([no_broken(), *self._broken])
+        kinds, users = self._kinds.rows, self._users.rows
+        broken = pl.concat([no_broken(), *self._broken])
         named = pl.concat([kinds.select(NAMED), broken.select(NAMED)]).drop_nulls().unique()
-        named = named.with_columns(slot=pl.Series(slots_of(named))).select("slot", NAMED[1])
-        named.unique().write_parquet(self._folder / "named.parquet", compression="lz4")
-        broken = broken.with_columns(slot=pl.Series(slots_of(broken)))
-        broken.write_parquet(self._folder / "broken.parquet", compression="lz4")
+        for name, words in (
+            ("kinds", kinds.with_row_index("code")),
+            ("users", users.with_row_index("code")),
+            ("broken", broken),
+            ("named", named),
+        ):
+            # In order of slots, so that a bucket's words are read without those of others.
+            by_slot = words.with_columns(slot=pl.Series(slots_of(words))).sort("slot")
+            file = self._folder / f"{name}.parquet"
+            by_slot.write_parquet(file, compression="lz4", row_group_size=WORDS_AT_ONCE)
         pl.concat([_no_cells(), *self._cells]).write_parquet(
             self._folder / "cells.parquet", compression="lz4"
         )
