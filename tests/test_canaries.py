@@ -6,6 +6,9 @@ code it names must be looked at again. Those of reading files stand in `tests/so
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -32,14 +35,14 @@ def test_a_text_outside_an_enum_casts_to_null_and_others_to_their_position() -> 
 
 
 def test_an_instant_is_microseconds_since_1970() -> None:
-    """lookup.looked_up; and back, in split and meter."""
+    """usage_writer, lookup.rules_broken; and back, in rows.in_words and month."""
     when = pl.Series([datetime(1970, 1, 1, 0, 0, 1, 1, tzinfo=UTC)], dtype=pl.Datetime("us", "UTC"))
     assert when.to_physical().to_list() == [1_000_001]
     assert pl.Series([1_000_001]).cast(pl.Datetime("us", "UTC")).to_list() == when.to_list()
 
 
 def test_a_sum_of_decimals_is_exact_and_widens() -> None:
-    """meter._sums, invoice: neither floats nor the 18 digits of one quantity."""
+    """usage_writer._sum, invoice: neither floats nor the 18 digits of one quantity."""
     cells = pl.Series([Decimal("999999999999.999999")] * 1000 + [MICRO], dtype=QUANTITY)
     assert cells.sum() == Decimal("999999999999999.999001")
     summed = pl.DataFrame({"k": [1] * 1001, "q": cells}).group_by("k").agg(pl.col("q").sum())
@@ -52,13 +55,13 @@ def test_a_sum_of_a_million_small_decimals_loses_nothing() -> None:
 
 
 def test_a_sum_of_no_decimals_is_0_and_nulls_are_skipped() -> None:
-    """meter.sums and invoice.totals; what is null is counted beside it."""
+    """usage_writer._sum and controls.total."""
     assert pl.Series([], dtype=QUANTITY).sum() == 0
     assert pl.Series([None, Decimal(2)], dtype=MONEY).sum() == 2
 
 
 def test_structs_are_equal_where_their_nulls_are() -> None:
-    """validate._replaced: the same content, also where both rows leave a cell empty."""
+    """events.replaced compares what rows say in one go."""
     frame = pl.DataFrame(
         {"k": [1, 1, 1], "a": [None, "x", None], "b": [Decimal("1.5")] * 3},
         schema_overrides={"b": QUANTITY},
@@ -69,13 +72,13 @@ def test_structs_are_equal_where_their_nulls_are() -> None:
 
 
 def test_over_takes_the_last_row_in_the_order_of_the_frame() -> None:
-    """validate._replaced, after its sort."""
+    """events.replaced, after its sort."""
     frame = pl.DataFrame({"k": [2, 1, 2, 1], "at": [0, 1, 2, 3]})
     assert frame.select(pl.col("at").last().over("k")).to_series().to_list() == [2, 3, 2, 3]
 
 
 def test_every_one_of_equal_values_is_duplicated() -> None:
-    """validate._replaced and the repeated keys of terms: nulls are equal there."""
+    """terms_rules, the repeated keys of terms: nulls are equal there."""
     assert pl.Series(["a", "b", "a", None]).is_duplicated().to_list() == [True, False, True, False]
     keys = pl.DataFrame({"a": [1, 1, None, None], "b": [None, None, 2, 3]})
     found = keys.select(pl.struct("a", "b").is_duplicated()).to_series()
@@ -83,7 +86,7 @@ def test_every_one_of_equal_values_is_duplicated() -> None:
 
 
 def test_equal_texts_hash_equally_within_a_process() -> None:
-    """validate._replaced: whatever chunk or batch a row came in."""
+    """usage_writer and dictionary: whatever chunk, slice or batch a text came in."""
     one, other = pl.Series(["x", "same", "a longer text than 12 bytes"]), pl.Series(["same"])
     joined = pl.concat([other, one], rechunk=False)
     assert joined.n_chunks() == 2
@@ -91,10 +94,49 @@ def test_equal_texts_hash_equally_within_a_process() -> None:
     assert hashes[0] == hashes[2] == other.hash(seed=1)[0]
     assert hashes.n_unique() == 3
     assert hashes[3] == pl.Series(["a longer text than 12 bytes"]).hash(seed=1)[0]
+    assert joined[1:3].hash(seed=1).to_list() == hashes[1:3].to_list()
+    assert joined.rechunk().hash(seed=1).to_list() == hashes.to_list()
+
+
+def test_equal_texts_hash_equally_in_every_process() -> None:
+    """usage_writer: the exports of one night are looked for among those of others."""
+    words = "import polars as pl; print(pl.Series(['e1', 'é' * 30]).hash(seed=1).to_list())"
+    other = subprocess.run([sys.executable, "-c", words], capture_output=True, check=True).stdout
+    assert json.loads(other) == pl.Series(["e1", "é" * 30]).hash(seed=1).to_list()
+
+
+@pytest.mark.parametrize("texts", [["abc", "def"], ["é", "ab", "ü"], ["x" * 99] * 3, ["a"]])
+def test_texts_of_equal_length_are_their_bytes_in_order(texts: list[str]) -> None:
+    """usage_writer.EventsWriter; also of several chunks, and of a slice."""
+    wanted = [list(text.encode()) for text in texts]
+    width = len(wanted[0])
+
+    def as_bytes(series: pl.Series) -> list[list[int]]:
+        cells = series.cast(pl.Binary).bin.reinterpret(dtype=pl.Array(pl.UInt8, width))
+        found: list[list[int]] = cells.to_numpy().tolist()
+        return found
+
+    series = pl.Series(texts)
+    assert as_bytes(series) == wanted
+    assert as_bytes(pl.concat([series, series], rechunk=False)) == wanted * 2
+    assert as_bytes(pl.concat([series, series])[1:-1]) == (wanted * 2)[1:-1]
+
+
+def test_rows_of_bytes_are_texts_with_the_zeros_at_their_end() -> None:
+    """usage.LandedUsage.event_ids."""
+    rows = np.frombuffer(b"ab\0c\0\0", np.uint8).reshape(-1, 3)
+    assert rows[np.array([1, 0])].view("V3")[:, 0].tolist() == [b"c\0\0", b"ab\0"]
+
+
+def test_a_decimal_is_a_whole_number_of_millionths() -> None:
+    """usage_writer: quantities are landed as such."""
+    cells = pl.Series(["999999999999.999999", "-0.000001", None]).cast(QUANTITY)
+    millionths = cells.to_physical().cast(pl.Int64)
+    assert millionths.to_list() == [999_999_999_999_999_999, -1, None]
 
 
 def test_replace_strict_takes_a_default_and_raises_without_one() -> None:
-    """split._text, terms._broken, landing._slots."""
+    """conclude._file, rows.BucketRows, usage.slots_of."""
     codes = pl.Series([0, 1])
     named = codes.to_frame("c").select(
         pl.col("c").replace_strict(range(2), ["a", "b"], return_dtype=pl.String)
@@ -108,7 +150,7 @@ def test_replace_strict_takes_a_default_and_raises_without_one() -> None:
 
 
 def test_a_left_join_keeps_the_order_of_the_left_if_told() -> None:
-    """lookup._by_user writes the answers back by position."""
+    """kinds._book_users takes the answers by position."""
     left = pl.DataFrame({"k": [f"{n % 7}" for n in range(1000)]})
     right = pl.DataFrame({"k": [f"{n}" for n in range(6)]}).with_row_index("v")
     found = left.join(right, on="k", how="left", maintain_order="left")["v"]
@@ -116,14 +158,14 @@ def test_a_left_join_keeps_the_order_of_the_left_if_told() -> None:
 
 
 def test_the_first_of_each_key_is_kept_in_order() -> None:
-    """meter._users: the first row of each user, after a sort."""
+    """month.Month: the first day of each user, after a sort."""
     frame = pl.DataFrame({"k": [1, 2, 1, 2], "v": ["a", "b", "c", "d"]})
     kept = frame.unique("k", keep="first", maintain_order=True)
     assert kept.rows() == [(1, "a"), (2, "b")]
 
 
 def test_texts_are_joined_without_the_nulls() -> None:
-    """lookup.looked_up: the rules that a row breaks."""
+    """lookup.rules_broken."""
     frame = pl.DataFrame({"a": ["x", None, None], "b": ["y", "y", None]})
     joined = frame.select(pl.concat_str("a", "b", separator=";", ignore_nulls=True)).to_series()
     assert joined.to_list() == ["x;y", "y", ""]
@@ -226,7 +268,7 @@ def test_pandera_tells_every_failing_row_of_every_check_with_its_position() -> N
 
 
 def test_searchsorted_left_is_before_equals_and_right_behind_them() -> None:
-    """peak.peaks, distinct and timeline."""
+    """peak.peaks, codes and timeline."""
     keys = np.array([1, 3, 3, 5])
     assert np.searchsorted(keys, [3, 4]).tolist() == [1, 3]
     assert np.searchsorted(keys, [3, 4, 0], side="right").tolist() == [3, 3, 0]
@@ -242,7 +284,7 @@ def test_reduceat_does_not_know_empty_slices() -> None:
 
 
 def test_numpy_finds_the_first_of_equals_and_selects_the_first_that_holds() -> None:
-    """peak._earliest and split.owners."""
+    """codes.Codes and split.owners."""
     values, where = np.unique(np.array([3, 1, 3, 1]), return_index=True)
     assert (values.tolist(), where.tolist()) == ([1, 3], [1, 0])
     yes, no = np.array([True]), np.array([False])
@@ -259,29 +301,44 @@ def test_numpy_looks_up_minus_one_from_the_end() -> None:
     assert at.tolist() == [3, 9]
 
 
+def test_numpy_sorts_sixteen_bits_stably() -> None:
+    """usage_writer._in_cells: rows of one day and slot stay in the order in which they came."""
+    cells = np.random.default_rng(1).integers(0, 50, 20_000).astype(np.uint16)
+    order = np.argsort(cells, kind="stable").tolist()
+    assert order == sorted(range(len(cells)), key=cells.tolist().__getitem__)
+
+
+@pytest.mark.parametrize("quantity", [0, 1, -1, 2**32 - 1, 2**32, -(2**32), 10**18 - 1, 1 - 10**18])
+def test_the_halves_of_a_quantity_put_together_are_the_quantity(quantity: int) -> None:
+    """meter._sums, and month._quantities: also of a negative one, and of many of them."""
+    many = np.full(1_000, quantity)
+    high, low = int((many >> 32).sum()), int((many & (2**32 - 1)).sum())
+    assert (high << 32) + low == 1_000 * quantity
+
+
+def test_numpy_adds_where_positions_repeat_and_exactly() -> None:
+    """meter._sums, fates._summed, bucket.buckets: beyond what a float can tell apart."""
+    sums = np.zeros(3, np.int64)
+    np.add.at(sums, np.array([0, 2, 0, 2, 0]), np.array([2**53, -1, 1, -(2**60), 1]))
+    assert sums.tolist() == [2**53 + 2, 0, -(2**60) - 1]
+    table = np.zeros((2, 2), np.int64)
+    np.add.at(table, (np.array([0, 0, 1]), np.array([1, 1, 0])), np.array([2**53, 1, 5]))
+    assert table.tolist() == [[0, 2**53 + 1], [5, 0]]
+
+
 def test_numpy_integers_wrap_without_a_word() -> None:
     """Why the measures assert how large their codes and times may be."""
     assert (np.array([2**20 - 1, 2**20]) << 43 > 0).tolist() == [True, False]
 
 
 def test_a_path_with_brackets_is_itself_where_globbing_is_off(tmp_path: Path) -> None:
-    """landing.LandedStore.scan and work.WorkStore.load."""
+    """Landing and usage, results: whatever the store is called."""
     folder = tmp_path / "store [1]"
     folder.mkdir()
     pl.DataFrame({"a": [1]}).write_parquet(folder / "x*.parquet")
     path = folder / "x*.parquet"
     assert pl.scan_parquet(path, glob=False).collect().rows() == [(1,)]
     assert pl.read_parquet(path, glob=False).rows() == [(1,)]
-
-
-def test_a_range_is_filtered_exactly_however_row_groups_fall(tmp_path: Path) -> None:
-    """landing.LandedStore.scan: the slots of a bucket, in order."""
-    frame = pl.DataFrame({"slot": [n // 10 for n in range(1000)]}, schema={"slot": pl.UInt8})
-    frame.write_parquet(tmp_path / "c.parquet", row_group_size=64, statistics=True)
-    found = pl.scan_parquet(tmp_path / "c.parquet", glob=False).filter(
-        pl.col("slot").is_between(3, 5)
-    )
-    assert found.collect()["slot"].to_list() == [n // 10 for n in range(30, 60)]
 
 
 @pytest.mark.parametrize(
