@@ -24,6 +24,7 @@ from pipeline.store.usage import (
     LandedUsage,
     Stretch,
     keys_of,
+    slot_of,
 )
 from schemas.feeds import USAGE
 from tests.support import Row
@@ -90,7 +91,7 @@ def is_sound(row: Row) -> bool:
 
 def read_back(landed: LandedUsage) -> dict[tuple[int, int], tuple[object, ...]]:
     """Every sound row by its export and its number there, read from end to start."""
-    count = landed.stored_rows() - len(landed.broken())
+    count = landed.stored_rows() - len(landed.broken(range(SLOTS)))
     if not count:
         return {}
     positions = np.arange(count)[::-1].copy()
@@ -101,7 +102,10 @@ def read_back(landed: LandedUsage) -> dict[tuple[int, int], tuple[object, ...]]:
     for name, values in columns.items():
         halves = [Stretch(0, count // 2), Stretch(count // 2, count - count // 2)]
         assert landed.read(name, halves).tolist() == values[::-1].tolist()
-    kinds, users = (landed.words(name).drop("slot").rows() for name in ("kinds", "users"))
+    kinds, users = (
+        words(range(SLOTS)).sort("code").drop("code").rows()
+        for words in (landed.kinds, landed.users)
+    )
     export, row = landed.whence(positions)
     texts = zip(
         [kinds[code] for code in columns["kind"].tolist()],
@@ -129,7 +133,7 @@ def assert_said(landed: LandedUsage, exports: Sequence[list[Row]]) -> None:
         (row["export"], row["row"]): {
             name: text or "" for name, text in json.loads(row["raw"]).items()
         }
-        for row in landed.broken().iter_rows(named=True)
+        for row in landed.broken(range(SLOTS)).iter_rows(named=True)
     }
     assert broken == {at: row for at, row in numbered.items() if not is_sound(row)}
 
@@ -137,9 +141,11 @@ def assert_said(landed: LandedUsage, exports: Sequence[list[Row]]) -> None:
 def assert_in_order(landed: LandedUsage) -> None:
     """Cells lie one after the other and add up; keys are sorted and name every row once."""
     cells = landed.cells()
-    count = landed.stored_rows() - len(landed.broken())
+    count = landed.stored_rows() - len(landed.broken(range(SLOTS)))
     assert cells["rows"].sum() == count
-    slot_of_row = landed.words("kinds")["slot"].to_numpy()[landed.read("kind", [Stretch(0, count)])]
+    tenants = landed.kinds(range(SLOTS)).sort("code")["tenant_id"].to_list()
+    slots_of_kinds = np.array([slot_of(tenant) if tenant else 0 for tenant in tenants])
+    slot_of_row = slots_of_kinds[landed.read("kind", [Stretch(0, count)])]
     day_of_row = landed.read("started", [Stretch(0, count)]) // DAY_US
     first = 0
     for day, slot, rows in cells.select("day", "slot", "rows").iter_rows():
