@@ -341,6 +341,16 @@ def test_a_path_with_brackets_is_itself_where_globbing_is_off(tmp_path: Path) ->
     assert pl.read_parquet(path, glob=False).rows() == [(1,)]
 
 
+def test_a_range_is_filtered_exactly_however_row_groups_fall(tmp_path: Path) -> None:
+    """usage.LandedUsage: the words of a bucket's slots, in order."""
+    frame = pl.DataFrame({"slot": [n // 10 for n in range(1000)]}, schema={"slot": pl.UInt8})
+    frame.write_parquet(tmp_path / "c.parquet", row_group_size=64, statistics=True)
+    found = pl.scan_parquet(tmp_path / "c.parquet", glob=False).filter(
+        pl.col("slot").is_between(3, 5)
+    )
+    assert found.collect()["slot"].to_list() == [n // 10 for n in range(30, 60)]
+
+
 @pytest.mark.parametrize(
     ("zone", "local", "begins"),
     [

@@ -7,11 +7,12 @@ from pathlib import Path
 from random import Random
 
 import numpy as np
+import polars as pl
 import pytest
 
 from pipeline.store import usage_writer
 from pipeline.store.landing import LandedStore
-from pipeline.store.usage import slot_of
+from pipeline.store.usage import SLOTS, slot_of
 from tests.store.landings import a_row, assert_in_order, assert_said, land
 from tests.support import Row
 
@@ -132,6 +133,28 @@ def test_a_landing_names_the_subscriptions_of_each_slot(tmp_path: Path) -> None:
         acme: {"S1"},
         bolt: {"S2", "S3"},
     }
+
+
+def test_a_bucket_reads_the_words_of_its_own_slots(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever slots, of however many: together they are all that there is, each with its code."""
+    monkeypatch.setattr(usage_writer, "WORDS_AT_ONCE", 3)
+    tenants = [f"tenant {number % 9}" for number in range(40)]
+    rows = [
+        a_row(f"e{n}" if n % 4 else "", tenant_id=tenant, meter=f"m{n % 3}", user_id=f"u{n % 7}")
+        for n, tenant in enumerate(tenants)
+    ]
+    landed = land(tmp_path, [rows])
+    for words in (landed.kinds, landed.users, landed.broken):
+        everything = words(range(SLOTS))
+        for tenant in set(tenants):
+            slot = slot_of(tenant)
+            own = everything.filter(pl.col("tenant_id") == tenant)
+            assert words(range(slot, slot + 1)).equals(own)
+            assert len(own)
+            cut = [words(slots) for slots in (range(slot), range(slot, SLOTS))]
+            assert sorted(map(repr, pl.concat(cut).rows())) == sorted(map(repr, everything.rows()))
 
 
 def test_the_slot_of_a_tenant_is_the_same_for_ever() -> None:
