@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from time import monotonic
 from typing import Protocol
 
 import click
@@ -75,6 +76,7 @@ class TerminalTeller(PlainTeller):
 
         self._bar = Progress(console=Console(stderr=True), transient=True)
         self._task = self._bar.add_task("", total=None)
+        self._stage, self._since = "", monotonic()
         self._bar.start()
         return self
 
@@ -82,10 +84,13 @@ class TerminalTeller(PlainTeller):
         self._bar.stop()
 
     def progress(self, step: Step) -> None:
-        """Show what is under way, and how far."""
+        """Show what is under way, how far, how fast, and for how long still."""
+        if step.stage != self._stage:
+            self._stage, self._since = step.stage, monotonic()
+            self._bar.reset(self._task)
         self._bar.update(
             self._task,
-            description=_words(step),
+            description=words_of(step, monotonic() - self._since),
             completed=step.rows if step.due_rows else step.done,
             total=step.due_rows or (step.due if step.due > 1 else None),
         )
@@ -111,10 +116,12 @@ class JsonTeller:
         )
 
 
-def _words(step: Step) -> str:
-    """What is under way: stage, how many of how many, and the rows so far."""
+def words_of(step: Step, seconds: float) -> str:
+    """What is under way: stage, how many of how many, the rows so far, and how many a second."""
     of = f" {step.done:,} of {step.due:,} {step.unit}" if step.unit else ""
-    return f"{step.stage}{of}" + (f", {step.rows:,} rows" if step.rows else "")
+    rows = f", {step.rows:,} rows" if step.rows else ""
+    rate = f", {step.rows / seconds:,.0f} a second" if step.rows and seconds > 0 else ""
+    return f"{step.stage}{of}{rows}{rate}"
 
 
 def _event(name: str, **values: object) -> None:

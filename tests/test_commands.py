@@ -10,6 +10,8 @@ import polars as pl
 import pytest
 
 from pipeline.cli import main
+from pipeline.steps import Step
+from pipeline.tell import words_of
 from schemas.datasets import DATASETS
 from tests.good_feeds import PERIOD, good, save
 from tests.support import bill, by_value, shown, tenantbill
@@ -176,3 +178,11 @@ def test_progress_for_schedulers_is_one_json_event_a_line(tmp_path: Path) -> Non
     assert (last["event"], last["error"]) == ("failed", "FeedMissing")
     assert last["what"]
     assert last["remedy"]
+
+
+def test_progress_is_told_in_words_with_the_rate() -> None:
+    assert words_of(Step("rate"), 1) == "rate"
+    assert words_of(Step("ingest", 3, 31, "files", 900_000), 0.5) == (
+        "ingest 3 of 31 files, 900,000 rows, 1,800,000 a second"
+    )
+    assert words_of(Step("usage", 1, 4, "buckets", 10, 40), 0) == "usage 1 of 4 buckets, 10 rows"
