@@ -155,28 +155,30 @@ def test_anothers_new_subscription_counts_where_usage_names_it(
 
 
 @pytest.mark.parametrize(
-    ("added", "measured"),
+    ("acme", "bolt", "measured"),
     [
-        (session("acme", "n1", "20T09-20T10"), {"acme": [20]}),
-        (session("bolt", "n1", "20T09-20T10"), {"bolt": [20]}),
-        # It reaches into the days after; into the first, from before the month; on to the end.
-        (session("acme", "n1", "20T23-22T01"), {"acme": [20, 21, 22]}),
-        (session("acme", "n1", "0T23-2T01"), {"acme": [1, 2]}),
-        (session("acme", "n1", "29T09-"), {"acme": [29, 30, 31]}),
-        # Until midnight is not into the next day.
-        (session("acme", "n1", "20T23-21T00"), {"acme": [20]}),
-        # A correction takes the row of the 5th away.
-        (session("acme", "e2", "20T09-20T10"), {"acme": [5, 20]}),
-        # Nothing is measured of what is broken, or comes after the month.
-        (session("acme", "n1", "20T09-20T10", quantity="-1"), {}),
-        (session("acme", "n1", "32T09-32T10"), {}),
+        # It reaches into the days after; until midnight is not into the next day.
+        ({"span": "20T09-20T10"}, {}, {"acme": [20]}),
+        ({"span": "20T23-21T00"}, {"span": "20T23-22T01"}, {"acme": [20], "bolt": [20, 21, 22]}),
+        # Into the first day, from before the month; on to the end of the month.
+        ({"span": "0T23-2T01"}, {"span": "29T09-"}, {"acme": [1, 2], "bolt": [29, 30, 31]}),
+        # A correction takes the row of the 5th away. What says no start is broken, and not measured;
+        ({"span": "20T09-20T10", "event": "e2"}, {"span": "-20T10"}, {"acme": [5, 20]}),
+        # nor is what comes after the month, or is less than nothing.
+        ({"span": "32T09-32T10"}, {"span": "20T09-20T10", "quantity": "-1"}, {}),
     ],
 )
 def test_one_more_export_is_measured_on_the_days_that_it_touches(
-    place: Path, _done: Done, added: Row, measured: dict[str, list[int]]
+    place: Path, _done: Done, acme: Row, bolt: Row, measured: dict[str, list[int]]
 ) -> None:
+    """Of the tenants that it has sessions of."""
+    added = [
+        session(tenant, **{"event": "new", **said})
+        for tenant, said in (("acme", acme), ("bolt", bolt))
+        if said
+    ]
     before = work(place)
-    add(place, "b", [added])
+    add(place, "b", added)
     assert again(place, _done) == measured
     days = sum(map(len, measured.values()))
     assert len(work(place) - before) == days + 2, "a file a day, and what each bucket comes to"

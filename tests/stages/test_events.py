@@ -111,7 +111,7 @@ def random_row(draw: Random) -> Row:
 
 
 @pytest.mark.parametrize("hashed", [whole, tiny, constant])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_the_row_of_the_latest_export_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hashed: Hash, seed: int
 ) -> None:
@@ -142,17 +142,14 @@ def test_the_row_of_the_latest_export_counts(
     [
         # The last export wins, by the names of files, not by when they were made.
         ({"b": "e u1", "a": "e u2"}, "e acme a 1 < b 1", 0),
-        # Within an export, the last row.
-        ({"a": "e u1, x u1, e u2"}, "e acme a 1 < a 3", 0),
-        # The one that counts is compared with each: the first says the same as it again.
-        ({"a": "e u1, e u2, e u1"}, "e acme a 2 < a 3", 1),
+        # Within an export, the last row; it is compared with each: the first says the same.
+        ({"a": "e u1, e u2, e u1, x u1"}, "e acme a 2 < a 3", 1),
         ({"a": "e u1", "b": "e u1", "c": "e u1"}, "", 2),
         # Another tenant's event is another event; so is another id, however alike.
         ({"a": "e u1, e/bolt u2, E u2, ee u2, e\u0301 u2, é u2"}, "", 0),
         # A broken row replaces nothing, and is not replaced.
-        ({"a": "e u1", "b": "e !"}, "", 0),
+        ({"a": "e u1, x u1", "b": "e !, x !", "c": "x u2"}, "x acme a 2 < c 1", 0),
         ({"a": "e !", "b": "e u1"}, "", 0),
-        ({"a": "e u1", "b": "e !", "c": "e u2"}, "e acme a 1 < c 1", 0),
         # One that the terms refuse neither: it names another tenant's subscription.
         ({"a": "e u1", "b": "e bolt-S"}, "", 0),
     ],
