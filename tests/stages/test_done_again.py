@@ -162,7 +162,7 @@ def test_anothers_new_subscription_counts_where_usage_names_it(
         ({"span": "20T23-21T00"}, {"span": "20T23-22T01"}, {"acme": [20], "bolt": [20, 21, 22]}),
         # Into the first day, from before the month; on to the end of the month.
         ({"span": "0T23-2T01"}, {"span": "29T09-"}, {"acme": [1, 2], "bolt": [29, 30, 31]}),
-        # A correction takes the row of the 5th away. What says no start is broken, and not measured;
+        # A correction takes the row of the 5th away. A row without a start is not measured,
         ({"span": "20T09-20T10", "event": "e2"}, {"span": "-20T10"}, {"acme": [5, 20]}),
         # nor is what comes after the month, or is less than nothing.
         ({"span": "32T09-32T10"}, {"span": "20T09-20T10", "quantity": "-1"}, {}),
