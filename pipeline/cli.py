@@ -53,7 +53,10 @@ class MemoryParameter(click.ParamType[int]):
         found = re.fullmatch(r"(\d+)\s*(?:([KMGT])i?B?|B)?", str(value).strip(), re.IGNORECASE)
         if not found:
             self.fail(f"{value!r} is no amount of memory: write it like 2GiB", param, ctx)
-        return int(found[1]) << (10 * "KMGT".index(found[2].upper()) + 10 if found[2] else 0)
+        size = int(found[1]) << (10 * "KMGT".index(found[2].upper()) + 10 if found[2] else 0)
+        if not size:
+            self.fail("some memory is needed: write it like 2GiB", param, ctx)
+        return size
 
 
 class Commands(click.Group):

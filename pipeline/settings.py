@@ -20,6 +20,7 @@ KEYS: dict[str, type] = {
     "store": str,
     "tenant": list,
     "workers": int,
+    "memory": str,
     "wait": int,
     "log_format": str,
 }

@@ -149,3 +149,17 @@ def test_progress_says_how_much_of_how_much_is_done(budgets: list[Budget]) -> No
     stages = list(dict.fromkeys(event["stage"] for event in progress))
     assert stages[:2] == ["ingest", "usage"]
     assert stages[2:] == ["validate", "split", "meter", "rate", "invoice", "access"]
+
+
+def test_memory_can_be_set_in_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    save(good("acme"), tmp_path / "feeds")
+    Path("tenantbill.toml").write_text('feeds = "feeds"\nmemory = "1GiB"\n', encoding="utf-8")
+    result = tenantbill("ingest", PERIOD)
+    assert result.exit_code == 0, result.output
+
+
+def test_no_memory_at_all_is_wrong_use(tmp_path: Path) -> None:
+    feeds, store = save(good("acme"), tmp_path / "feeds"), tmp_path / "store"
+    words = ("ingest", PERIOD, "--feeds", feeds, "--store", store, "--memory", "0")
+    assert tenantbill(*words).exit_code == 2

@@ -98,11 +98,19 @@ def without_overlap(user: Ints, start: Ints, end: Ints) -> tuple[Ints, Flags]:
 
     Sessions are in order of (user, started_at, event_id). Gives each one's new start and whether
     anything is left of it. A running maximum of `user | end` is the latest end so far: a new user's
-    code is larger than anything before it, so nothing carries over.
+    code is larger than anything before it, so nothing carries over. Users that are too many for one
+    integer with an end are taken in halves.
     """
-    bits = int(end.max()).bit_length() if len(end) else 1
-    if len(user) and int(user[-1]).bit_length() + bits > 63:
-        raise AssertionError("too many users at once: their codes are small")
+    if not len(user):
+        return start, start < end
+    bits = int(end.max()).bit_length()
+    if int(user[-1] - user[0]).bit_length() + bits > 63:
+        half = int(np.searchsorted(user, user[-1] // 2 + user[0] // 2 + 1))
+        parts = [without_overlap(user[of], start[of], end[of]) for of in np.s_[:half, half:]]
+        return np.concatenate([left for left, _ in parts]), np.concatenate(
+            [is_ for _, is_ in parts]
+        )
+    user = user - user[0]
     latest = np.maximum.accumulate((user << bits) | end)
     before = np.concatenate([[-1], latest[:-1]])
     is_same_user = (before >> bits) == user

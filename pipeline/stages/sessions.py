@@ -113,7 +113,7 @@ def measure_sessions(
     Into the first day come all that began before it and reach into it. `numbers` are those of the
     rows of the sessions that began.
     """
-    laid_down = lay_down(begun, numbers, carried, groups.meters, event_ids)
+    laid_down = lay_down(begun, numbers, carried, begin, groups.meters, event_ids)
     pieces = Stays.together(carried, laid_down) if len(carried) else laid_down
     beyond = pieces.at(pieces.end > end)
     start = np.maximum(pieces.start, groups.not_before(pieces.own, begin)) - begin
@@ -139,11 +139,12 @@ def measure_sessions(
 
 
 def lay_down(
-    begun: Stays, numbers: Ints, carried: Stays, meters: int, event_ids: EventIds
+    begun: Stays, numbers: Ints, carried: Stays, begin: int, meters: int, event_ids: EventIds
 ) -> Stays:
     """R4.2: what is left of each session once the same user's earlier ones have ended.
 
-    Sessions without a user count on their own; empty ones count for nothing.
+    Sessions without a user count on their own; empty ones count for nothing. Of those that began
+    before `begin`, only the order in which they did counts, however long ago that was.
     """
     is_lasting = begun.start < begun.end
     is_personal = is_lasting & (begun.user != NO_USER)
@@ -157,9 +158,9 @@ def lay_down(
     rank = np.cumsum(is_first) - 1
     floor = _covered_until(who[is_first], carried, meters)
     start, end = begun.start[personal], begun.end[personal]
-    base = int(start.min())
-    left, is_left = without_overlap(rank, np.maximum(start, floor[rank]) - base, end - base)
-    left += base
+    earliest = np.maximum(np.maximum(start, floor[rank]), begin)
+    left, is_left = without_overlap(rank, earliest - begin, end - begin)
+    left += begin
     if not is_left.all():
         personal, left, end = personal[is_left], left[is_left], end[is_left]
     kept = Stays(begun.own[personal], begun.user[personal], left, end)

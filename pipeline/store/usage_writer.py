@@ -196,7 +196,8 @@ class UsageWriter:
             ("named", named),
         ):
             # In order of slots, so that a bucket's words are read without those of others.
-            by_slot = words.with_columns(slot=pl.Series(slots_of(words))).sort("slot")
+            slots = pl.Series(slots_of(words))
+            by_slot = words.with_columns(slot=slots).sort("slot", maintain_order=True)
             file = self._folder / f"{name}.parquet"
             by_slot.write_parquet(file, compression="lz4", row_group_size=WORDS_AT_ONCE)
         pl.concat([_no_cells(), *self._cells]).write_parquet(

@@ -195,11 +195,11 @@ def test_a_new_user_starts_afresh() -> None:
     ]
 
 
-def test_more_users_than_fit_are_refused() -> None:
+def test_more_users_than_fit_one_integer_are_taken_in_halves() -> None:
     """User and end share one integer of 63 bits."""
-    end = np.array([2**42 - 1] * 2)
-    zero = np.zeros(2, np.int64)
-    _, is_left = without_overlap(np.array([0, 2**21 - 1]), zero, end)
-    assert is_left.tolist() == [True, True]
-    with pytest.raises(AssertionError, match="too many users at once"):
-        without_overlap(np.array([0, 2**21]), zero, end)
+    user = np.array([0, 0, 2**20, 2**21, 2**21, 2**40, 2**40])
+    start = np.array([0, 5, 0, 0, 9, 1, 1])
+    end = np.array([2**42 - 1, 7, 3, 10, 12, 4, 2**42 - 1])
+    left, is_left = without_overlap(user, start, end)
+    assert left[is_left].tolist() == [0, 0, 0, 10, 1, 4]
+    assert is_left.tolist() == [True, False, True, True, True, True, True]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from pipeline.measures.arrays import Ints
 from pipeline.stages.sessions import Stays, lay_down
 from pipeline.store.usage import NO_USER
+from tests.good_feeds import PERIOD, good, save
+from tests.support import bill, shown
 
 METERS = 2
 
@@ -62,6 +66,7 @@ def test_what_is_left_of_sessions_by_hand(carried: str, begun: str, left: str) -
         stays,
         numbers,
         _sessions(carried)[0],
+        0,
         METERS,
         lambda asked: [events[len(events) - 1 - number] for number in asked.tolist()],
     )
@@ -81,5 +86,29 @@ def test_event_ids_are_asked_for_only_where_a_user_starts_twice_at_once() -> Non
         return [b"x"] * len(numbers)
 
     stays, _ = _sessions("ann@0 3-5, ann@0 4-9, bob@0 3-5, bob@1 3-4, -@0 3-5, -@0 3-5")
-    lay_down(stays, np.arange(6), Stays.none(), METERS, events)
+    lay_down(stays, np.arange(6), Stays.none(), 0, METERS, events)
     assert sorted(asked) == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("since", "users"),
+    [
+        ("1900-01-01T00:00:00Z", 3_000),
+        ("1970-01-01T00:00:00Z", 5_000),
+        ("2015-01-01T00:00:00Z", 17_000),
+    ],
+)
+def test_a_session_since_ever_does_not_stop_a_crowded_first_day(
+    tmp_path: Path, since: str, users: int
+) -> None:
+    """R4.1: it is open, so it runs to the end of the period, beside everybody else."""
+    rows = good("acme")
+    rows["subscriptions"][0]["start_date"] = since[:10]
+    one = rows["usage"][0]
+    old = {**one, "event_id": "old", "user_id": "old", "started_at": since, "ended_at": ""}
+    at = {"started_at": "2026-10-01T09:00:00Z", "ended_at": "2026-10-01T10:00:00Z"}
+    crowd = [{**one, "event_id": f"e{n}", "user_id": f"u{n}", **at} for n in range(users)]
+    rows["usage"] = [old, *crowd]
+    bill(save(rows, tmp_path / "feeds"), tmp_path / "store", PERIOD)
+    split = shown("usage_split", PERIOD, tmp_path / "store")
+    assert split[0]["quantity"] == str(users + 1)
