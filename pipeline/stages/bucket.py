@@ -26,7 +26,8 @@ from pipeline.stages.fates import Fates, in_names
 from pipeline.stages.kinds import kinds_of
 from pipeline.stages.meter import Frames, Meters
 from pipeline.stages.month import Month
-from pipeline.stages.rows import BucketRows, Reading
+from pipeline.stages.row import Reading
+from pipeline.stages.rows import BucketRows
 from pipeline.stages.terms import UsageTerms
 from pipeline.store.landing import LandedStore
 from pipeline.store.usage import SLOTS
@@ -126,7 +127,7 @@ def outcome(rows: BucketRows, book: Book, work: WorkStore, made_of: str) -> Fram
     kinds = kinds_of(rows, book)
     judge = Judge(book, kinds)
     fates = Fates(rows, kinds, book, judge)
-    meters = Meters(book, kinds.tenant, rows.event_ids)
+    meters = Meters(book, kinds.tenant, rows.by_number.event_ids)
     twice = replaced(rows, kinds, judge)
     rows.drop(twice.rows.number)
     days = Days(rows, book, judge, fates, meters, work, made_of)
@@ -150,10 +151,10 @@ def outcome(rows: BucketRows, book: Book, work: WorkStore, made_of: str) -> Fram
 def _superseded(rows: BucketRows, twice: Replaced) -> pl.DataFrame:
     """R11.1: rows that a later export corrects, and where the correction stands."""
     chosen = twice.rows.at(~twice.is_same)
-    rank, row = rows.whence(chosen.number)
-    by_rank, by_row = rows.whence(twice.by[~twice.is_same])
+    rank, row = rows.by_number.whence(chosen.number)
+    by_rank, by_row = rows.by_number.whence(twice.by[~twice.is_same])
     tenants = rows.kinds["tenant_id"].gather(pl.Series(chosen.kind))
-    ids = [one.decode() for one in rows.event_ids(chosen.number)]
+    ids = [one.decode() for one in rows.by_number.event_ids(chosen.number)]
     return pl.DataFrame(
         {
             "event_id": pl.Series(ids, dtype=pl.String),

@@ -20,7 +20,7 @@ from pipeline.rules import split as rule
 from pipeline.rules.split import NOBODY
 from pipeline.stages.book import PEAK, SUM, Book
 from pipeline.stages.kinds import Kinds
-from pipeline.stages.rows import Rows
+from pipeline.stages.row import Rows
 from pipeline.store.usage import DAY_US, NO_QUANTITY, OPEN
 
 FATES = (

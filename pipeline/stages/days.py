@@ -18,7 +18,8 @@ from pipeline.stages.book import Book
 from pipeline.stages.cases import Judge, joined
 from pipeline.stages.fates import Fates
 from pipeline.stages.meter import Frames, Meters
-from pipeline.stages.rows import BucketRows, Rows
+from pipeline.stages.row import Rows
+from pipeline.stages.rows import BucketRows
 from pipeline.stages.sessions import Stays
 from pipeline.store.usage import DAY_US
 from pipeline.store.work import WorkStore

@@ -15,8 +15,10 @@ import polars as pl
 
 from pipeline.measures.arrays import Flags, Ints
 from pipeline.stages.cases import Judge
+from pipeline.stages.keys import keys_by_range
 from pipeline.stages.kinds import Kinds
-from pipeline.stages.rows import BucketRows, Rows
+from pipeline.stages.row import Rows
+from pipeline.stages.rows import BucketRows
 from pipeline.store.usage import POSITION_BITS, SLOT_BITS
 
 RANGE_ROWS = 1 << 18
@@ -38,15 +40,15 @@ class Replaced:
 def replaced(rows: BucketRows, kinds: Kinds, judge: Judge) -> Replaced:
     """R11.1: of the sound rows of one event, all but the last in order of exports and rows."""
     candidates = _candidates(rows)
-    found = rows.take(candidates)
+    found = rows.by_number.take(candidates)
     is_sound = found.kind >= 0
     is_sound[is_sound] = ~judge.is_broken(found.at(is_sound))
     found = found.at(is_sound)
-    rank, row = rows.whence(found.number)
+    rank, row = rows.by_number.whence(found.number)
     together = pl.DataFrame(
         {
             "tenant": kinds.tenant[found.kind],
-            "event_id": pl.Series(rows.event_ids(found.number), dtype=pl.Binary),
+            "event_id": pl.Series(rows.by_number.event_ids(found.number), dtype=pl.Binary),
             "rank": rank,
             "row": row,
             "number": found.number,
@@ -81,10 +83,10 @@ def _candidates(rows: BucketRows) -> Ints:
     Hash and number make one integer, so that one sort of plain integers brings equals together;
     range by range of the hash, each small enough to stay in a core's cache.
     """
-    bits = max(rows.numbers.bit_length(), SLOT_BITS + POSITION_BITS)
+    bits = max(len(rows.by_number).bit_length(), SLOT_BITS + POSITION_BITS)
     low = np.uint64((1 << bits) - 1)
     found = [np.empty(0, np.int64)]
-    for words, first_numbers in rows.keys_by_range(RANGE_ROWS):
+    for words, first_numbers in keys_by_range(rows.runs_of_keys(), rows.slots, RANGE_ROWS):
         number = words & np.uint64((1 << POSITION_BITS) - 1)
         number += first_numbers
         keys = np.left_shift(words, np.uint64(SLOT_BITS), out=words)

@@ -17,7 +17,8 @@ from pipeline.stages.cases import BILLED, FATES, OUTSIDE, QUARANTINED, UNBILLED,
 from pipeline.stages.kinds import Kinds
 from pipeline.stages.lookup import has_defect, rules_broken
 from pipeline.stages.meter import Frames
-from pipeline.stages.rows import BucketRows, Rows
+from pipeline.stages.row import Rows
+from pipeline.stages.rows import BucketRows
 from schemas.datasets import UNBILLED as UNBILLED_ROWS
 from schemas.feeds import USAGE
 
@@ -133,7 +134,7 @@ class Fates:
         why = [self._book.set_aside[code] or "no_active_subscription" for code in tenant.tolist()]
         return pl.DataFrame(
             {
-                "event_id": [one.decode() for one in self._rows.event_ids(rows.number)],
+                "event_id": [one.decode() for one in self._rows.by_number.event_ids(rows.number)],
                 "tenant_id": [self._book.tenants[code].id for code in tenant.tolist()],
                 "meter": [self._book.meters[code] for code in meter.tolist()],
                 "started_at": rows.started,
@@ -145,7 +146,7 @@ class Fates:
     def _refused(self, numbers: Ints) -> pl.DataFrame:
         """Rows that are sound by themselves and break a rule that needs the terms."""
         nothing = pl.lit(None, pl.String)
-        words = self._rows.in_words(numbers).with_columns(defects=nothing, raw=nothing)
+        words = self._rows.by_number.in_words(numbers).with_columns(defects=nothing, raw=nothing)
         refused = rules_broken(words, self._book)
         if refused["rules"].null_count():
             raise AssertionError("a row was refused that breaks no rule")

@@ -18,7 +18,7 @@ import polars as pl
 from pipeline.measures.arrays import Codes32, Ints
 from pipeline.stages.book import DISTINCT, PEAK, SUM, Book
 from pipeline.stages.cases import BILLED, Cases, Decided
-from pipeline.stages.rows import Rows
+from pipeline.stages.row import Rows
 from pipeline.stages.sessions import EventIds, Groups, Stays, in_order, measure_sessions
 from pipeline.stages.stretches import Stretches
 from pipeline.store.usage import NO_USER, OPEN

@@ -8,10 +8,7 @@ the store (`store.usage`).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
-from decimal import Decimal
-from typing import Any, NamedTuple
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -19,82 +16,17 @@ import polars as pl
 
 from pipeline.fingerprint import fingerprint
 from pipeline.measures.arrays import Codes32, Ints
+from pipeline.stages.numbers import Numbers
+from pipeline.stages.row import Reading, Rows
 from pipeline.store.dictionary import Dictionary
-from pipeline.store.usage import (
-    KIND,
-    NO_QUANTITY,
-    NO_USER,
-    OPEN,
-    SLOT_BITS,
-    USER,
-    LandedUsage,
-    Stretch,
-    Words,
-    keys_of,
-    no_broken,
-)
-from schemas.columns import INSTANT, QUANTITY
-from schemas.feeds import USAGE
+from pipeline.store.usage import KIND, NO_USER, USER, Stretch, Words, keys_of, no_broken
 
 _NOT_OURS = -1
 """The code of kinds and users of other buckets."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """Some rows: codes of their kind and user (NO_USER: none), what they state, their number.
-
-    Arrays of one length; `started`, `ended` (OPEN: none) in microseconds, `quantity` (NO_QUANTITY:
-    none) in millionths, `number` as `BucketRows` counts them.
-    """
-
-    kind: Codes32
-    user: Codes32
-    started: Ints
-    ended: Ints
-    quantity: Ints
-    number: Ints
-
-    def __len__(self) -> int:
-        return len(self.kind)
-
-    def at(self, chosen: npt.NDArray[Any]) -> Rows:
-        """Some of the rows, by a mask or by positions."""
-        return Rows(*(getattr(self, one.name)[chosen] for one in fields(self)))
-
-    @staticmethod
-    def together(parts: Sequence[Rows]) -> Rows:
-        """All rows of the parts."""
-        if len(parts) == 1:
-            return parts[0]
-        return Rows(
-            *(
-                np.concatenate([np.empty(0, kind), *(getattr(part, name) for part in parts)])
-                for name, kind in _COLUMNS.items()
-            )
-        )
-
-
-_COLUMNS = {
-    "kind": np.int32,
-    "user": np.int32,
-    "started": np.int64,
-    "ended": np.int64,
-    "quantity": np.int64,
-    "number": np.int64,
-}
-
-
-class Reading(NamedTuple):
-    """A landing whose rows count: `ranks` gives each of its exports' place in the listing."""
-
-    landing: str
-    landed: LandedUsage
-    ranks: tuple[int, ...]
-
-
 class BucketRows:
-    """The rows of some slots. A row's number is its position in its landing, after those before.
+    """The rows of some slots, day by day, or `by_number`.
 
     `kinds` and `users` hold the words of every code; `broken` the rows that break a rule by
     themselves, with the `rank` of their export. `read` counts the rows read so far, the broken
@@ -105,7 +37,7 @@ class BucketRows:
         self, readings: Sequence[Reading], slots: range, only_tenants: frozenset[str] | None
     ) -> None:
         self._readings = readings
-        self._slots = slots
+        self.slots = slots
         self._only = only_tenants
         kinds, users = Dictionary(KIND), Dictionary(USER)
         self._kind_codes = [self._codes(one.landed.kinds(slots), kinds) for one in readings]
@@ -121,6 +53,9 @@ class BucketRows:
         self._cells = [one.landed.cells() for one in readings]
         landed = [int(cells["rows"].sum()) for cells in self._cells]
         self._first = np.concatenate([[0], np.cumsum(landed)]).astype(np.int64)
+        self.by_number = Numbers(
+            readings, self._first, self._kind_codes, self._user_codes, self.kinds, self.users
+        )
         self._of_day: dict[int, list[tuple[int, list[Stretch]]]] = {}
         for index, cells in enumerate(self._cells):
             for day, stretches in _stretches_by_day(cells, slots).items():
@@ -171,79 +106,13 @@ class BucketRows:
     def _landings(self, last: int) -> list[str]:
         return [one.landing for one in self._readings[: last + 1]]
 
-    def keys_by_range(self, most_rows: int) -> Iterator[tuple[Words, Words]]:
-        """The keys of all runs, range by range; with each, the number of its run's first row.
-
-        Ranges are of the highest bits of keys, slot and hash: about so many rows each.
-        """
-        runs = [
+    def runs_of_keys(self) -> list[tuple[Words, int]]:
+        """The sorted keys of each run, and the number of its first row."""
+        return [
             (keys, int(self._first[n]) + first)
             for n, reading in enumerate(self._readings)
-            for keys, first in keys_of(reading.landed, self._cells[n], self._slots)
+            for keys, first in keys_of(reading.landed, self._cells[n], self.slots)
         ]
-        if not runs:
-            return
-        of_slots = np.sum([np.diff(_cuts(keys, self._slots, 1)) for keys, _ in runs], axis=0)
-        heaviest = int(of_slots.max())
-        parts = 1 << max(0, (heaviest // most_rows).bit_length())
-        cuts = [_cuts(keys, self._slots, parts) for keys, _ in runs]
-        for n in range(len(self._slots) * parts):
-            inside = [keys[cut[n] : cut[n + 1]] for (keys, _), cut in zip(runs, cuts, strict=True)]
-            firsts = np.array([first for _, first in runs], np.uint64)
-            yield np.concatenate(inside), np.repeat(firsts, [len(keys) for keys in inside])
-
-    @property
-    def numbers(self) -> int:
-        """Every number is below this."""
-        return int(self._first[-1])
-
-    def take(self, numbers: Ints) -> Rows:
-        """Some rows by their numbers, in that order; kinds that are not asked for are -1."""
-        columns = {name: np.empty(len(numbers), kind) for name, kind in _COLUMNS.items()}
-        columns["number"] = numbers
-        for index, where, positions in self._located(numbers):
-            landed = self._readings[index].landed
-            columns["kind"][where] = self._kind_codes[index][landed.take("kind", positions)]
-            columns["user"][where] = _user(self._user_codes[index], landed.take("user", positions))
-            for name in ("started", "ended", "quantity"):
-                columns[name][where] = landed.take(name, positions)
-        return Rows(**columns)
-
-    def whence(self, numbers: Ints) -> tuple[Ints, Ints]:
-        """The rank of the export that each row came in, and its row there."""
-        rank, row = np.empty(len(numbers), np.int64), np.empty(len(numbers), np.int64)
-        for index, where, positions in self._located(numbers):
-            reading = self._readings[index]
-            export, row[where] = reading.landed.whence(positions)
-            rank[where] = np.array(reading.ranks)[export]
-        return rank, row
-
-    def event_ids(self, numbers: Ints) -> list[bytes]:
-        """The event ids of some rows, as UTF-8."""
-        ids = np.empty(len(numbers), object)
-        for index, where, positions in self._located(numbers):
-            found = np.empty(len(positions), object)
-            found[:] = self._readings[index].landed.event_ids(positions)
-            ids[where] = found
-        return list(ids)
-
-    def in_words(self, numbers: Ints) -> pl.DataFrame:
-        """Some rows as they were exported: the feed's columns, `rank` and `row`."""
-        rows = self.take(numbers)
-        rank, row = self.whence(numbers)
-        user, ended = pl.Series(rows.user), pl.Series(rows.ended)
-        ids = [one.decode() for one in self.event_ids(numbers)]
-        words = {
-            "event_id": pl.Series(ids, dtype=pl.String),
-            "started_at": pl.Series(rows.started).cast(INSTANT),
-            "ended_at": ended.set(ended == OPEN, None).cast(INSTANT),
-            "quantity": pl.Series([_decimal(n) for n in rows.quantity.tolist()], dtype=QUANTITY),
-            "user_id": self.users["user_id"].gather(user.set(user == NO_USER, None)),
-            "rank": pl.Series(rank).cast(pl.Int32),
-            "row": pl.Series(row),
-        }
-        named = self.kinds[rows.kind].with_columns(**words)
-        return named.select(*USAGE.names, "rank", "row")
 
     def _codes(self, words: pl.DataFrame, dictionary: Dictionary) -> Codes32:
         """The bucket's code of each of a landing's kinds or users; the last is for none."""
@@ -256,7 +125,7 @@ class BucketRows:
         rank = pl.col("export").replace_strict(
             range(len(reading.ranks)), reading.ranks, return_dtype=pl.Int32
         )
-        broken = reading.landed.broken(self._slots).filter(self._is_asked)
+        broken = reading.landed.broken(self.slots).filter(self._is_asked)
         return broken.with_columns(rank=rank)
 
     @property
@@ -269,7 +138,7 @@ class BucketRows:
         numbers = [np.arange(first + one.first, first + one.first + one.rows) for one in stretches]
         rows = Rows(
             kind,
-            _user(self._user_codes[index], landed.read("user", stretches)),
+            self._user_codes[index][landed.read("user", stretches)],
             landed.read("started", stretches),
             landed.read("ended", stretches),
             landed.read("quantity", stretches),
@@ -297,19 +166,6 @@ class BucketRows:
         low, high = np.searchsorted(self._dropped, [first, first + stretch.rows])
         return self._dropped[low:high]
 
-    def _located(self, numbers: Ints) -> Iterator[tuple[int, Ints, Ints]]:
-        """For each landing that holds some of the rows: which of them, and their positions."""
-        landing = np.searchsorted(self._first, numbers, side="right") - 1
-        for index in np.unique(landing).tolist():
-            where = np.flatnonzero(landing == index)
-            yield index, where, numbers[where] - self._first[index]
-
-
-def _user(codes: Codes32, user: Codes32) -> Codes32:
-    """The bucket's code of users; the last of `codes` is what NO_USER, -1, finds."""
-    found: Codes32 = codes[user]
-    return found
-
 
 def _stretches_by_day(cells: pl.DataFrame, slots: range) -> dict[int, list[Stretch]]:
     """Where the rows of some slots lie that start on each day: a stretch a chunk."""
@@ -323,20 +179,3 @@ def _stretches_by_day(cells: pl.DataFrame, slots: range) -> dict[int, list[Stret
     for day, first, rows in stretches.select("day", "first", "rows").iter_rows():
         by_day.setdefault(day, []).append(Stretch(first, rows))
     return by_day
-
-
-def _beginnings(slots: range, parts: int) -> Words:
-    """The smallest key of each part of each slot."""
-    slot = np.repeat(np.arange(slots.start, slots.stop, dtype=np.uint64), parts)
-    part = np.tile(np.arange(parts, dtype=np.uint64), len(slots))
-    shift = np.uint64(64 - SLOT_BITS)
-    return (slot << shift) | (part << (shift - np.uint64(parts.bit_length() - 1)))
-
-
-def _cuts(keys: Words, slots: range, parts: int) -> Ints:
-    """Where in some sorted keys each part of each slot begins, and where the last ends."""
-    return np.append(np.searchsorted(keys, _beginnings(slots, parts)), len(keys))
-
-
-def _decimal(millionths: int) -> Decimal | None:
-    return None if millionths == NO_QUANTITY else Decimal(millionths).scaleb(-6)
