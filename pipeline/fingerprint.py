@@ -60,6 +60,7 @@ def reading_code() -> str:
         "pipeline/sources",
         "pipeline/measures/codes.py",
         "pipeline/store/dictionary.py",
+        "pipeline/store/events_writer.py",
         "pipeline/store/landing.py",
         "pipeline/store/usage.py",
         "pipeline/store/usage_writer.py",
