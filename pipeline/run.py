@@ -76,8 +76,8 @@ def execute(request: Request, executor: Executor, progress: Progress) -> Done:
         terms,
         request.day,
         request.only_tenants is None,
-        [landed.landing(piece.landing) for piece in pieces_of(listing)],
-        sum(landed.usage(piece.landing).stored_rows() for piece in pieces_of(listing)),
+        lambda: [landed.landing(piece.landing) for piece in pieces_of(listing)],
+        landed.stored_rows,
         lambda name: pl.concat(work.load(outcome, name) for outcome in outcomes),
         draft.of,
     )

@@ -17,6 +17,7 @@ from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from pipeline.measures.arrays import Ints
 from pipeline.measures.timeline import BEGINNING, Timeline
@@ -81,6 +82,22 @@ class Book:
         return {key: code for code, key in enumerate(self.subscriptions)}
 
     @cached_property
+    def owners(self) -> Ints:
+        """The tenant of each subscription, as codes."""
+        return np.array([tenant for tenant, _ in self.subscriptions], np.int64)
+
+    def named(self, own: Ints) -> dict[str, pl.Series]:
+        """tenant_id, subscription_id and meter of (subscription, meter) pairs, as one code each."""
+        owner, meter = np.divmod(own, max(len(self.meters), 1))
+        tenants = pl.Series([tenant.id for tenant in self.tenants], dtype=pl.String)
+        subscriptions = pl.Series([name for _, name in self.subscriptions], dtype=pl.String)
+        return {
+            "tenant_id": tenants.gather(self.owners[owner]),
+            "subscription_id": subscriptions.gather(owner),
+            "meter": pl.Series(self.meters, dtype=pl.String).gather(meter),
+        }
+
+    @cached_property
     def users(self) -> dict[tuple[int, str], tuple[Assignment, ...]]:
         """(tenant code, user id) to the user's assignments; the position is the user's code."""
         users: dict[tuple[int, str], list[Assignment]] = {}
@@ -100,8 +117,7 @@ class Book:
         The last is for unknown ones. What holds at `begin` holds for all of it otherwise.
         """
         changes = np.zeros(len(self.tenants) + 1, bool)
-        owners = np.array([tenant for tenant, _ in self.subscriptions], np.int64)
-        changes[owners[self.is_active.changing(begin, end)]] = True
+        changes[self.owners[self.is_active.changing(begin, end)]] = True
         changes[self.primary.changing(begin, end)] = True
         begins, ends = self.bounds
         return changes | (begins > begin) | ((begin < ends) & (ends < end))

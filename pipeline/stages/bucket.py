@@ -33,6 +33,9 @@ from pipeline.store.landing import LandedStore
 from pipeline.store.usage import SLOTS
 from pipeline.store.work import WorkStore
 
+SMALL_DAY = 20_000
+"""Rows on a day below which a bucket is not worth cutting for the sake of company."""
+
 
 @dataclass(frozen=True, slots=True)
 class Piece:
@@ -103,10 +106,6 @@ def buckets(
     return sorted(cut(0, SLOTS), key=lambda one: -one.rows)
 
 
-SMALL_DAY = 20_000
-"""Rows on a day below which a bucket is not worth cutting for the sake of company."""
-
-
 def run_bucket(task: BucketTask) -> str:
     """Take a bucket through its days. Gives the name under which its outcome is kept."""
     work = WorkStore(task.store)
@@ -154,10 +153,9 @@ def _superseded(rows: BucketRows, twice: Replaced) -> pl.DataFrame:
     rank, row = rows.by_number.whence(chosen.number)
     by_rank, by_row = rows.by_number.whence(twice.by[~twice.is_same])
     tenants = rows.kinds["tenant_id"].gather(pl.Series(chosen.kind))
-    ids = [one.decode() for one in rows.by_number.event_ids(chosen.number)]
     return pl.DataFrame(
         {
-            "event_id": pl.Series(ids, dtype=pl.String),
+            "event_id": rows.by_number.event_names(chosen.number),
             "tenant_id": tenants,
             "rank": rank,
             "row": row,

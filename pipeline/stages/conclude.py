@@ -45,7 +45,7 @@ class Evidence:
 
     `gathered` gives a frame of all buckets' outcomes by its name; `published` a dataset of an
     earlier stage. All listed rows are read where the run `is_whole`, about every tenant. `landings`
-    hold the usage, `stored_rows` is what lies in them by its size.
+    gives those that hold the usage, `stored_rows` what lies in one by its size.
     """
 
     period: Period
@@ -53,8 +53,8 @@ class Evidence:
     terms: Terms
     access_day: int
     is_whole: bool
-    landings: list[Landing]
-    stored_rows: int
+    landings: Callable[[], list[Landing]]
+    stored_rows: Callable[[Landing], int]
     gathered: Callable[[str], pl.DataFrame]
     published: Callable[[str], pl.DataFrame]
 
@@ -77,7 +77,9 @@ def conclude_ingest(evidence: Evidence) -> Conclusion:
     """Tie what was read to what is stored, and to what another engine finds in the exports."""
     read = rows = 0
     read_quantity = quantity = Decimal(0)
-    for landing in evidence.landings:
+    landings = evidence.landings()
+    stored = sum(map(evidence.stored_rows, landings))
+    for landing in landings:
         for recounted, of_rows, of_quantity in zip(
             landing.recounted, landing.rows, landing.quantity, strict=True
         ):
@@ -85,7 +87,7 @@ def conclude_ingest(evidence: Evidence) -> Conclusion:
                 read, read_quantity = read + of_rows, read_quantity + of_quantity
                 rows, quantity = rows + recounted[0], quantity + recounted[1]
     controls = [
-        count("ingest", "usage rows", evidence.listed_rows, evidence.stored_rows),
+        count("ingest", "usage rows", evidence.listed_rows, stored),
         count("ingest", "usage rows of Parquet exports, counted again", rows, read),
         Control("ingest", "quantity of Parquet exports, summed again", quantity, read_quantity),
     ]

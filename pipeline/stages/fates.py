@@ -134,7 +134,7 @@ class Fates:
         why = [self._book.set_aside[code] or "no_active_subscription" for code in tenant.tolist()]
         return pl.DataFrame(
             {
-                "event_id": [one.decode() for one in self._rows.by_number.event_ids(rows.number)],
+                "event_id": self._rows.by_number.event_names(rows.number),
                 "tenant_id": [self._book.tenants[code].id for code in tenant.tolist()],
                 "meter": [self._book.meters[code] for code in meter.tolist()],
                 "started_at": rows.started,
@@ -182,13 +182,11 @@ def in_names(frames: Frames, book: Book) -> Frames:
         "tally": named_tally.filter(~is_good),
         "fates": named_tally.filter(is_good),
         "good": pl.DataFrame({"rows": [int(tally.filter(is_good)["rows"].sum())]}),
-        "shares": _shares_in_names(frames, book, tenants, reasons),
+        "shares": _shares_in_names(frames, book, reasons),
     }
 
 
-def _shares_in_names(
-    frames: Frames, book: Book, tenants: pl.Series, reasons: pl.Series
-) -> pl.DataFrame:
+def _shares_in_names(frames: Frames, book: Book, reasons: pl.Series) -> pl.DataFrame:
     key = ["own", "reason"]
     named = frames["named"].group_by(key).agg(pl.col("subscription_id").unique().sort())
     shares = (
@@ -198,14 +196,9 @@ def _shares_in_names(
         .join(named, on=key, how="left")
         .sort(key)
     )
-    owner, meter = np.divmod(shares["own"].to_numpy(), max(len(book.meters), 1))
-    tenant = np.array([code for code, _ in book.subscriptions], np.int64)[owner]
-    names = pl.Series([name for _, name in book.subscriptions], dtype=pl.String)
     return pl.DataFrame(
         {
-            "tenant_id": tenants.gather(tenant),
-            "meter": pl.Series(book.meters, dtype=pl.String).gather(meter),
-            "subscription_id": names.gather(owner),
+            **book.named(shares["own"].to_numpy()),
             "reason": reasons.gather(shares["reason"]),
             "rows": shares["rows"],
             "named": shares["subscription_id"].fill_null([]),

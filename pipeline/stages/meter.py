@@ -38,9 +38,8 @@ class Meters:
         self._event_ids = event_ids
         self.stretches = Stretches(book)
         count = len(book.meters)
-        owners = np.array([tenant for tenant, _ in book.subscriptions], np.int64)
-        own = np.arange(len(owners) * count)
-        tenant = owners[own // max(count, 1)]
+        own = np.arange(len(book.owners) * count)
+        tenant = book.owners[own // max(count, 1)]
         self._groups = Groups(tenant * count + own % max(count, 1), book.bounds[0][tenant], count)
         self._counts_users = np.array(
             [book.terms.catalogue[name].counts == "users" for name in book.meters], bool

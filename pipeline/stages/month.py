@@ -44,7 +44,6 @@ class Month:
         self._book = book
         self._stretches = stretches
         self._meters = max(len(book.meters), 1)
-        self._tenant_of = np.array([tenant for tenant, _ in book.subscriptions], np.int64)
         self._tenants = pl.Series([tenant.id for tenant in book.tenants], dtype=pl.String)
 
     def metered(self, days: Frames) -> Frames:
@@ -155,18 +154,14 @@ class Month:
     def _groups(self, own: pl.Series) -> Ints:
         """The (tenant, meter) of each (owner, meter)."""
         owner, meter = np.divmod(own.to_numpy(), self._meters)
-        groups: Ints = self._tenant_of[owner] * self._meters + meter
+        groups: Ints = self._book.owners[owner] * self._meters + meter
         return groups
 
     def _parts(self, own: pl.Series, quantity: pl.Series, alone: pl.Series) -> pl.DataFrame:
         """What each subscription used of a meter; `alone` is what it would be by itself (R4.4)."""
-        owner, meter = np.divmod(own.to_numpy(), self._meters)
-        names = pl.Series([name for _, name in self._book.subscriptions], dtype=pl.String)
         return pl.DataFrame(
             {
-                "tenant_id": self._tenants.gather(self._tenant_of[owner]),
-                "subscription_id": names.gather(owner),
-                "meter": pl.Series(self._book.meters, dtype=pl.String).gather(meter),
+                **self._book.named(own.to_numpy()),
                 "quantity": quantity.cast(MONEY),
                 "own_quantity": alone.cast(MONEY),
             }

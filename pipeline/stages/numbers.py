@@ -73,14 +73,17 @@ class Numbers:
             ids[where] = found
         return list(ids)
 
+    def event_names(self, numbers: Ints) -> pl.Series:
+        """The event ids of some rows, as text."""
+        return pl.Series([one.decode() for one in self.event_ids(numbers)], dtype=pl.String)
+
     def in_words(self, numbers: Ints) -> pl.DataFrame:
         """Some rows as they were exported: the feed's columns, `rank` and `row`."""
         rows = self.take(numbers)
         rank, row = self.whence(numbers)
         user, ended = pl.Series(rows.user), pl.Series(rows.ended)
-        ids = [one.decode() for one in self.event_ids(numbers)]
         words = {
-            "event_id": pl.Series(ids, dtype=pl.String),
+            "event_id": self.event_names(numbers),
             "started_at": pl.Series(rows.started).cast(INSTANT),
             "ended_at": ended.set(ended == OPEN, None).cast(INSTANT),
             "quantity": pl.Series([_decimal(n) for n in rows.quantity.tolist()], dtype=QUANTITY),

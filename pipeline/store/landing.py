@@ -132,6 +132,10 @@ class LandedStore:
         """The rows of a landing of usage."""
         return LandedUsage(self._folder(landing_id), self.landing(landing_id).rows)
 
+    def stored_rows(self, landing: Landing) -> int:
+        """How many rows lie in a landing of usage, by the size of what is stored."""
+        return LandedUsage(self._folder(landing.id), landing.rows).stored_rows()
+
     def named_subscriptions(self, landings: Iterable[str]) -> dict[int, frozenset[str]]:
         """The subscriptions that the usage of each slot names."""
         frames = [self.usage(one).named_subscriptions() for one in landings]
