@@ -270,7 +270,7 @@ def _execute(
 
     workers = workers or cores()
     prepare(workers)
-    from pipeline.plan import Budget, Request  # noqa: PLC0415
+    from pipeline.request import Budget, Request  # noqa: PLC0415
     from pipeline.run import execute  # noqa: PLC0415
     from pipeline.stages.order import STAGES  # noqa: PLC0415
     from pipeline.store.lock import store_lock  # noqa: PLC0415

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from pipeline.findings import to_frame
-from pipeline.plan import Request
+from pipeline.request import Request
 from pipeline.stages.conclude import Conclusion
 from pipeline.stages.controls import tied
 from pipeline.stages.order import STAGES, Stage

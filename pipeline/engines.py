@@ -1,7 +1,7 @@
 """How the engines are told to use memory and cores, before they are loaded.
 
 Belongs here: settings that an engine reads once, as it starts. Does not belong here: how much
-memory a run may take (`plan.Budget`).
+memory a run may take (`request.Budget`).
 """
 
 from __future__ import annotations

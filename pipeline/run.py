@@ -18,7 +18,7 @@ from pipeline.draft import TABLES, Draft
 from pipeline.errors import InputMissing, UsageError
 from pipeline.findings import ERROR
 from pipeline.fingerprint import billing_code, fingerprint
-from pipeline.plan import Request, inputs_of, parts_of, pieces_of, tasks_of
+from pipeline.request import Request, inputs_of, parts_of, pieces_of, tasks_of
 from pipeline.stages.bucket import buckets, run_bucket
 from pipeline.stages.conclude import Evidence
 from pipeline.stages.ingest import ingest
@@ -170,10 +170,10 @@ def _outcomes(
     """Have every bucket done; gives the names that their outcomes are kept under."""
     pieces = pieces_of(listing)
     named = landed.named_subscriptions(piece.landing for piece in pieces)
-    plan = buckets(landed, pieces, request.budget.rows_at_once, request.budget.workers)
-    tasks = tasks_of(request, plan, terms, named)
+    cut = buckets(landed, pieces, request.budget.rows_at_once, request.budget.workers)
+    tasks = tasks_of(request, cut, terms, named)
     futures = {executor.submit(run_bucket, task): task for task in tasks}
-    rows = sum(bucket.rows for bucket in plan)
+    rows = sum(bucket.rows for bucket in cut)
     done = done_rows = 0
     for future in as_completed(futures):
         done, done_rows = done + 1, done_rows + futures[future].bucket.rows

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.plan import BASE_BYTES, BYTES_A_ROW, LARGEST_DAY, SMALLEST_DAY, Budget, Request
+from pipeline.request import BASE_BYTES, BYTES_A_ROW, LARGEST_DAY, SMALLEST_DAY, Budget, Request
 from pipeline.run import Done, execute
 from schemas.datasets import DATASETS
 from tests.good_feeds import PERIOD, good, save

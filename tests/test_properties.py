@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from pipeline import plan
+from pipeline import request
 from schemas.datasets import DATASETS
 from tests import oracle
 from tests.support import Row, bill, by_value, shown, tenantbill
@@ -138,8 +138,8 @@ def test_the_number_of_buckets_changes_nothing(number: int) -> None:
     crowd = world(number)
     whole = results(crowd)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plan, "SMALLEST_DAY", 1)
-        patch.setattr(plan, "LARGEST_DAY", 1)
+        patch.setattr(request, "SMALLEST_DAY", 1)
+        patch.setattr(request, "LARGEST_DAY", 1)
         assert results(crowd) == whole
 
 

@@ -1,7 +1,7 @@
 """What the feeds state of each tenant, and a name for it: the same name, the same terms.
 
 Belongs here: which columns of a feed say what anybody owes, and naming their content. Does not
-belong here: what depends on which of them (`plan`).
+belong here: what depends on which of them (`request`).
 """
 
 from __future__ import annotations

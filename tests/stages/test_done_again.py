@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import plan
+from pipeline import request
 from pipeline.stages.bucket import BucketTask, run_bucket
 from pipeline.stages.meter import Meters
 from pipeline.store.usage import DAY_US
@@ -73,8 +73,8 @@ def _done() -> Iterator[Done]:
         return measure(*arguments)  # type: ignore[arg-type]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plan, "SMALLEST_DAY", 3)
-        patch.setattr(plan, "LARGEST_DAY", 3)
+        patch.setattr(request, "SMALLEST_DAY", 3)
+        patch.setattr(request, "LARGEST_DAY", 3)
         patch.setattr("pipeline.run.run_bucket", noted_bucket)
         patch.setattr(Meters, "measure", noted_day)
         yield done

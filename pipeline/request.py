@@ -124,7 +124,7 @@ def pieces_of(listing: Listing) -> tuple[Piece, ...]:
 
 
 def tasks_of(
-    request: Request, plan: list[Bucket], terms: Terms, named: Mapping[int, frozenset[str]]
+    request: Request, cut: list[Bucket], terms: Terms, named: Mapping[int, frozenset[str]]
 ) -> list[BucketTask]:
     """The buckets as tasks, each with the terms of its own tenants and its name.
 
@@ -135,7 +135,7 @@ def tasks_of(
     slots = {name: slot_of(name) for name in terms.tenants}
     only = request.only_tenants
     tasks = []
-    for bucket in plan:
+    for bucket in cut:
         inside = [name for name, slot in slots.items() if slot in bucket.slots]
         own = terms.for_usage(inside)
         names = frozenset().union(*(named.get(slot, frozenset()) for slot in bucket.slots))
