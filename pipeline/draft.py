@@ -49,7 +49,14 @@ class Draft:
 
         Of the asked tenants alone, where the request is about some of them.
         """
-        maker = _MAKERS[dataset]
+        return self._of(_MAKERS[dataset], dataset)
+
+    def findings(self) -> pl.DataFrame:
+        """The findings of all stages that have run."""
+        made = [stage.name for stage in STAGES if stage.name in self._parts]
+        return pl.concat([FINDINGS.empty(), *(self._of(name, FINDINGS.name) for name in made)])
+
+    def _of(self, maker: str, dataset: str) -> pl.DataFrame:
         if (maker, dataset) in self._fresh:
             return self._fresh[maker, dataset]
         rows = self._results.read(TABLES[dataset], self._request.period, [self._parts[maker]])

@@ -97,6 +97,11 @@ class Period:
     def __str__(self) -> str:
         return f"{self.year:04d}-{self.month:02d}"
 
+    @property
+    def following(self) -> Period:
+        """The next month."""
+        return Period(self.year + self.month // 12, self.month % 12 + 1)
+
     @cached_property
     def days(self) -> Days:
         """The local days of the month."""

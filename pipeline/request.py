@@ -48,7 +48,10 @@ SMALLEST_DAY, LARGEST_DAY = 50_000, 500_000
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a command asks for: some stages, in order, of one period."""
+    """What a command asks for: some stages, in order, of one period.
+
+    With `as_of`, of the exports that counted at that instant, not of those that lie there now.
+    """
 
     period: Period
     stages: tuple[Stage, ...]
@@ -59,6 +62,13 @@ class Request:
     only_tenants: frozenset[str] | None = None
     access_day: int | None = None
     budget: Budget = field(default_factory=Budget)
+    as_of: datetime | None = None
+    actor: str | None = None
+
+    @property
+    def takes_in(self) -> bool:
+        """Whether exports are taken in first."""
+        return self.stages[0].name == "ingest"
 
     @property
     def day(self) -> int:

@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import Executor, as_completed
 from dataclasses import dataclass
-from datetime import UTC
 from difflib import get_close_matches
 
 import polars as pl
 
 from pipeline.draft import TABLES, Draft
-from pipeline.errors import InputMissing, UsageError
+from pipeline.errors import BillingError, InputMissing, UsageError
 from pipeline.findings import ERROR
-from pipeline.fingerprint import billing_code, fingerprint
+from pipeline.fingerprint import billing_code, fingerprint, reading_code
 from pipeline.request import Request, inputs_of, parts_of, pieces_of, tasks_of
 from pipeline.stages.bucket import buckets, run_bucket
 from pipeline.stages.conclude import Evidence
@@ -46,22 +45,53 @@ class Done:
     has_errors: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class WorkedOut:
+    """What a request comes to, before it is published: `parts` names the results of each stage."""
+
+    request: Request
+    listing: Listing
+    inputs: str
+    parts: dict[str, str]
+    draft: Draft
+    latest: Run | None
+    redone: tuple[str, ...] = ()
+
+    @property
+    def is_published(self) -> bool:
+        """Whether this is what is published already."""
+        known = self.latest
+        return known is not None and (known.inputs, known.parts) == (self.inputs, self.parts)
+
+    def keep(self) -> None:
+        """Write what is new; it counts once somebody names its parts."""
+        results = ResultStore(self.request.store)
+        results.write(self.request.period, TABLES, self.draft.to_publish())
+
+
 def execute(request: Request, executor: Executor, progress: Progress) -> Done:
     """Bring the asked stages up to date and publish them together; the caller holds the lock."""
+    return publish(work_out(request, executor, progress))
+
+
+def work_out(request: Request, executor: Executor, progress: Progress) -> WorkedOut:
+    """Bring the asked stages up to date, as far as they are not, and publish nothing."""
     landed, results = LandedStore(request.store), ResultStore(request.store)
-    WorkStore(request.store).clear_scratch()
+    work = WorkStore(request.store)
+    work.clear_scratch()
     listing = _listing(request, landed, executor, progress)
-    latest = results.latest(request.period)
+    runs = results.runs(request.period)
+    latest = runs[-1] if runs else None
     inputs = inputs_of(request, listing)
     asked = [stage.name for stage in request.stages]
     if latest and latest.inputs == inputs and all(name in latest.parts for name in asked):
-        return Done(latest, has_errors=_has_errors(results, latest))
+        draft = Draft(request, latest.parts, latest, results)
+        return WorkedOut(request, listing, inputs, latest.parts, draft, latest)
     terms = load_terms(landed, listing)
     _check_tenants(request, terms)
     parts = parts_of(request, listing, terms, latest)
-    current = {
-        name: part for name, part in (latest.parts if latest else {}).items() if parts[name] == part
-    }
+    published = {(name, part) for run in runs for name, part in run.parts.items()}
+    current = {name: part for name, part in parts.items() if (name, part) in published}
     _check_input(request, current)
     todo = [stage for stage in request.stages if stage.name not in current]
     if request.only_tenants is not None:
@@ -69,7 +99,7 @@ def execute(request: Request, executor: Executor, progress: Progress) -> Done:
     outcomes: list[str] = []
     if any(stage.name in OF_USAGE for stage in todo):
         outcomes = _outcomes(request, landed, listing, terms, executor, progress)
-    work, draft = WorkStore(request.store), Draft(request, parts, latest, results)
+    draft = Draft(request, parts, latest, results)
     evidence = Evidence(
         request.period,
         listing,
@@ -86,17 +116,25 @@ def execute(request: Request, executor: Executor, progress: Progress) -> Done:
         draft.add(stage, stage.conclude(evidence))
         current[stage.name] = parts[stage.name]
     in_order = {stage.name: current[stage.name] for stage in STAGES if stage.name in current}
-    if latest and latest.parts == in_order and latest.inputs == inputs:
-        return Done(latest, has_errors=_has_errors(results, latest))
-    results.write(request.period, TABLES, draft.to_publish())
-    run = _next_run(request, listing, latest, inputs, in_order)
+    redone = tuple(stage.name for stage in todo)
+    return WorkedOut(request, listing, inputs, in_order, draft, latest, redone)
+
+
+def publish(worked: WorkedOut) -> Done:
+    """Make what was worked out the published state of its period."""
+    results = ResultStore(worked.request.store)
+    if worked.latest and worked.is_published:
+        return Done(worked.latest, has_errors=_has_errors(results, worked.latest))
+    worked.keep()
+    run = _next_run(worked)
     results.publish(run)
-    return Done(
-        run,
-        tuple(stage.name for stage in todo),
-        tuple(name for name in (latest.parts if latest else ()) if name not in in_order),
-        _has_errors(results, run),
-    )
+    before = worked.latest.parts if worked.latest else {}
+    dropped = tuple(name for name in before if name not in worked.parts)
+    return Done(run, worked.redone, dropped, _has_errors(results, run))
+
+
+class ReadByAnotherVersion(BillingError):
+    """The store holds exports in a form that this version of the program does not know."""
 
 
 def load_terms(landed: LandedStore, listing: Listing) -> Terms:
@@ -116,18 +154,27 @@ def load_terms(landed: LandedStore, listing: Listing) -> Terms:
 def _listing(
     request: Request, landed: LandedStore, executor: Executor, progress: Progress
 ) -> Listing:
-    if request.stages[0].name == "ingest":
-        if request.feeds is None:
-            raise AssertionError("ingest is asked for with a feeds directory")
+    """The exports that count: as they lie in the feeds directory now, or as the store has them."""
+    if request.as_of is None and request.feeds is not None and request.takes_in:
         progress(Step("ingest"))
-        arrived_at = request.now.astimezone(UTC).isoformat()
-        return ingest(request.feeds, request.store, executor, arrived_at, progress)[0]
-    listing = landed.listing()
+        return ingest(request.feeds, request.store, executor, request.now, progress)[0]
+    listing = landed.listing(request.as_of)
     if listing is None:
+        by_then = f"by {request.as_of:%Y-%m-%dT%H:%M:%SZ}" if request.as_of else "yet"
+        later = "name a later instant with --as-of, or " if request.as_of else ""
         raise InputMissing(
-            "no export has been taken in yet",
+            f"no export has been taken in {by_then}",
             where=request.store,
-            remedy=f"run `tenantbill ingest {request.period} --feeds DIR` first",
+            remedy=f"{later}run `tenantbill ingest {request.period} --feeds DIR` first",
+        )
+    if any(export.reader != reading_code() for export in listing.exports):
+        raise ReadByAnotherVersion(
+            f"the exports of {listing.taken_at:%Y-%m-%d} were read by another version of the "
+            "program",
+            where=request.store,
+            remedy="to reproduce what they gave, install the version that read them"
+            if request.as_of
+            else f"run `tenantbill ingest {request.period} --feeds DIR` first",
         )
     return listing
 
@@ -181,22 +228,24 @@ def _outcomes(
     return [future.result() for future in futures]
 
 
-def _next_run(
-    request: Request, listing: Listing, latest: Run | None, inputs: str, parts: dict[str, str]
-) -> Run:
+def _next_run(worked: WorkedOut) -> Run:
+    request, latest = worked.request, worked.latest
     sequence = latest.sequence + 1 if latest else 1
     previous = latest.run_id if latest else None
+    name = (str(request.period), sequence, previous, worked.parts, worked.inputs)
     return Run(
         request.period,
         sequence,
-        fingerprint(str(request.period), sequence, previous, parts, inputs)[:12],
+        fingerprint(*name)[:12],
         previous,
         request.now,
         request.command,
-        inputs,
-        listing.number,
-        parts,
+        worked.inputs,
+        worked.listing.number,
+        worked.parts,
         billing_code(),
+        request.actor,
+        request.as_of,
     )
 
 

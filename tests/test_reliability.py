@@ -16,6 +16,7 @@ import pytest
 from pipeline.errors import ControlsDoNotTie
 from pipeline.stages import order
 from pipeline.stages.conclude import Conclusion, Evidence
+from pipeline.store.delta import DeltaTables
 from pipeline.store.lock import store_lock
 from pipeline.store.results import ResultStore
 from schemas.datasets import DATASETS
@@ -186,16 +187,16 @@ def test_a_disk_that_fills_up_leaves_the_old_state(
 ) -> None:
     feeds, store = changed
     old, room = published(store), [datasets]
-    whole = ResultStore._write
+    whole = DeltaTables._write
 
-    def write(*arguments: object) -> None:
+    def write(*arguments: object, **options: object) -> None:
         if not room[0]:
             raise OSError(28, "No space left on device")
         room[0] -= 1
-        whole(*arguments)  # type: ignore[arg-type]
+        whole(*arguments, **options)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
-        patch.setattr(ResultStore, "_write", write)
+        patch.setattr(DeltaTables, "_write", write)
         result = tenantbill("run", PERIOD, "--feeds", feeds, "--store", store)
     assert result.exit_code == 1
     assert "No space left on device [SystemFailed]" in result.stderr

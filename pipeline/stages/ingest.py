@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, as_completed
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.errors import FeedMissing
@@ -36,7 +37,7 @@ class _Arrival:
 
 
 def ingest(
-    feeds: Path, store: Path, executor: Executor, arrived_at: str, progress: Progress
+    feeds: Path, store: Path, executor: Executor, now: datetime, progress: Progress
 ) -> tuple[Listing, bool]:
     """The listing of the exports that are in the feeds directory now, and whether it is a new one.
 
@@ -45,7 +46,7 @@ def ingest(
     landed = LandedStore(store)
     before = landed.listing()
     found = [(table, path, name) for table in FEEDS for path, name in _found(table, feeds)]
-    arrivals = _arrivals(found, before, executor, arrived_at)
+    arrivals = _arrivals(found, before, executor, now.astimezone(UTC).isoformat())
     known = _known(before.exports, arrivals, landed) if before else {}
     listed = {_key(one): known.get(_key(one), one.export) for one in arrivals}
     new = [one for one in arrivals if _key(one) not in known]
@@ -62,7 +63,7 @@ def ingest(
     exports = tuple(listed.values())
     if before and _content(before.exports) == _content(exports):
         return before, False
-    return landed.add_listing(exports), True
+    return landed.add_listing(exports, now), True
 
 
 def ingest_findings(listing: Listing) -> list[Finding]:

@@ -10,10 +10,12 @@ import polars as pl
 from pipeline.period import Period
 from pipeline.stages.lines import parties_of
 from pipeline.stages.terms import Terms
-from schemas.columns import MONEY
+from schemas.columns import INSTANT, MONEY
 from schemas.datasets import INVOICES
 
 FIRST_REVISION = 1
+
+INVOICE = "invoice"
 
 
 def invoice(lines: pl.DataFrame, terms: Terms, measured: list[str], period: Period) -> pl.DataFrame:
@@ -35,6 +37,10 @@ def invoice(lines: pl.DataFrame, terms: Terms, measured: list[str], period: Peri
             pl.when(is_blocked).then(pl.lit("blocked")).otherwise(pl.lit("draft")).alias("status"),
             "currency",
             pl.when(~is_blocked).then(pl.col("total").fill_null(0)).cast(MONEY).alias("total"),
+            pl.lit(str(period)).alias("usage_period"),
+            pl.lit(INVOICE).alias("document"),
+            pl.lit(None, pl.Int64).alias("number"),
+            pl.lit(None, INSTANT).alias("issued_at"),
         )
         .match_to_schema(INVOICES.dtypes)
     )

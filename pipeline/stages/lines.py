@@ -21,6 +21,9 @@ from pipeline.stages.terms import Terms
 from schemas.columns import MONEY
 from schemas.datasets import INVOICE_LINES
 
+OF_ADJUSTMENTS = ("adjustment", "corrected_kind", "corrects_invoice_id", "corrects_line_id")
+"""The columns that only the lines of a correction fill."""
+
 _WHO = ["tenant_id", "subscription_id"]
 
 
@@ -72,16 +75,18 @@ def free_charges(used: pl.DataFrame) -> pl.DataFrame:
     ).select(_CHARGE.names())
 
 
-def lines_of(charges: pl.DataFrame, parties: pl.DataFrame) -> pl.DataFrame:
+def lines_of(charges: pl.DataFrame, parties: pl.DataFrame, period: Period) -> pl.DataFrame:
     """Charges as `invoice_lines`: each with its name, and with its invoice of `parties`."""
     meters = charges["meter"].unique().to_list()
     in_a_name = pl.col("meter").replace_strict(
-        meters, [_quoted(meter) for meter in meters], return_dtype=pl.String
+        meters, [quoted(meter) for meter in meters], return_dtype=pl.String
     )
-    return charges.join(parties, on=_WHO, how="left").select(
+    named = charges.join(parties, on=_WHO, how="left").with_columns(
         pl.format("{}/{}/{}/{}", "invoice_id", "kind", in_a_name, "number").alias("line_id"),
-        *INVOICE_LINES.names[1:],
+        pl.lit(str(period)).alias("usage_period"),
+        *(pl.lit(None, pl.String).alias(name) for name in OF_ADJUSTMENTS),
     )
+    return named.select(INVOICE_LINES.names)
 
 
 def parties_of(terms: Terms, tenants: Iterable[str], period: Period) -> pl.DataFrame:
@@ -94,11 +99,11 @@ def parties_of(terms: Terms, tenants: Iterable[str], period: Period) -> pl.DataF
             name,
             subscription.id,
             subscription.currency,
-            f"{prefix}/{_quoted(subscription.id)}",
+            f"{prefix}/{quoted(subscription.id)}",
             subscription.is_active_within(period.days),
         )
         for name in tenants
-        for prefix in [f"{period}/{_quoted(name)}"]
+        for prefix in [f"{period}/{quoted(name)}"]
         for subscription in terms.tenants[name].subscriptions
     ]
     texts = dict.fromkeys([*_WHO, "currency", "invoice_id"], pl.String())
@@ -127,6 +132,6 @@ def label(meter: Meter) -> str:
 
 
 @cache
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
     """A name that is safe as a part of an invoice's: the same in every run, one word."""
     return quote(name, safe="")

@@ -67,7 +67,7 @@ def rate(
     billed = pl.Series([who.subscription_id for who in payers], dtype=pl.String)
     return Rated(
         over.with_columns(billed_subscription_id=billed).match_to_schema(OVERAGE.dtypes),
-        lines_of(everything, parties_of(terms, measured, period)),
+        lines_of(everything, parties_of(terms, measured, period), period),
         pricing.found,
     )
 

@@ -1,6 +1,8 @@
 """Files that appear whole or not at all.
 
 Belongs here: writing beside and renaming. Does not belong here: what the files hold.
+
+Everything that the store writes passes `about_to_write` first.
 """
 
 from __future__ import annotations
@@ -15,12 +17,20 @@ from typing import Any
 from uuid import uuid4
 
 
+def about_to_write(path: Path) -> None:
+    """Called before every write to the store, and before every step that makes one count.
+
+    It does nothing. Tests stop a process here, at each of its writes in turn.
+    """
+
+
 @contextmanager
 def appearing(final: Path, scratch: Path) -> Iterator[Path]:
     """A folder to fill, which becomes `final` when the block ends well, and vanishes otherwise.
 
     Where `final` is already there, it stays: both were made from the same, so they are the same.
     """
+    about_to_write(final)
     scratch.mkdir(parents=True, exist_ok=True)
     draft = scratch / uuid4().hex
     draft.mkdir()
@@ -28,6 +38,7 @@ def appearing(final: Path, scratch: Path) -> Iterator[Path]:
         yield draft
         final.parent.mkdir(parents=True, exist_ok=True)
         if not final.exists():
+            about_to_write(final)
             _rename(draft, final)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
@@ -36,11 +47,13 @@ def appearing(final: Path, scratch: Path) -> Iterator[Path]:
 @contextmanager
 def appearing_file(final: Path, scratch: Path) -> Iterator[Path]:
     """A file to write, which becomes `final` when the block ends well, and vanishes otherwise."""
+    about_to_write(final)
     scratch.mkdir(parents=True, exist_ok=True)
     draft = scratch / uuid4().hex
     try:
         yield draft
         final.parent.mkdir(parents=True, exist_ok=True)
+        about_to_write(final)
         draft.replace(final)
     finally:
         draft.unlink(missing_ok=True)
@@ -48,12 +61,14 @@ def appearing_file(final: Path, scratch: Path) -> Iterator[Path]:
 
 def write_json(path: Path, value: Any) -> None:
     """Write a JSON file, whole or not at all."""
+    about_to_write(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{uuid4().hex}")
     with draft.open("w", encoding="utf-8") as file:
         json.dump(value, file, ensure_ascii=False, indent=1)
         file.flush()
         os.fsync(file.fileno())
+    about_to_write(path)
     draft.replace(path)
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -63,9 +64,13 @@ class ListedExport:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The exports that a run counts, by feed and in order of file names; `number` is its own."""
+    """The exports that a run counts, by feed and in order of file names; `number` is its own.
+
+    `taken_at` is when they were found to be the ones that count.
+    """
 
     number: int
+    taken_at: datetime
     exports: tuple[ListedExport, ...] = field(default=())
 
     def of(self, feed: str) -> list[ListedExport]:
@@ -152,43 +157,51 @@ class LandedStore:
             return pl.DataFrame(schema=pl.Schema({**table.dtypes, **extra}))
         return pl.read_parquet(file, glob=False)
 
-    def listing(self) -> Listing | None:
-        """The newest listing, if any export was ever taken in."""
-        newest = max(self._listings.glob("*.json"), default=None)
-        if newest is None:
-            return None
-        exports = tuple(
-            ListedExport(
-                **{
-                    **export,
-                    "unknown_columns": tuple(export["unknown_columns"]),
-                    "stat": tuple(export["stat"]),
-                }
-            )
-            for export in _read(newest)
-        )
-        return Listing(int(newest.stem), exports)
+    def listing(self, as_of: datetime | None = None) -> Listing | None:
+        """The newest listing, if any export was ever taken in; or the newest one by an instant."""
+        for path in sorted(self._listings.glob("*.json"), reverse=True):
+            listing = _read(path)
+            if as_of is None or listing.taken_at <= as_of:
+                return listing
+        return None
 
-    def add_listing(self, exports: Sequence[ListedExport]) -> Listing:
+    def listing_of(self, number: int) -> Listing:
+        """The listing of a number. Raises `StoreDamaged` where it is gone."""
+        return _read(self._file(number))
+
+    def add_listing(self, exports: Sequence[ListedExport], taken_at: datetime) -> Listing:
         """Make these the exports that count; every listing before stays."""
         last = self.listing()
-        listing = Listing(last.number + 1 if last else 1, tuple(exports))
-        path = self._listings / f"{listing.number:08d}.json"
-        write_json(path, [asdict(export) for export in exports])
+        listing = Listing(last.number + 1 if last else 1, taken_at, tuple(exports))
+        value = {
+            "taken_at": taken_at.isoformat(),
+            "exports": [asdict(export) for export in exports],
+        }
+        write_json(self._file(listing.number), value)
         return listing
+
+    def _file(self, number: int) -> Path:
+        return self._listings / f"{number:08d}.json"
 
     def _folder(self, landing_id: str) -> Path:
         return self._root / landing_id[:2] / landing_id
 
 
-def _read(listing: Path) -> list[dict[str, Any]]:
-    """The exports of a listing. Raises `StoreDamaged` where it cannot be read."""
+def _read(listing: Path) -> Listing:
+    """A listing. Raises `StoreDamaged` where it cannot be read."""
     try:
-        exports: list[dict[str, Any]] = read_json(listing)
-    except ValueError as error:
+        value = read_json(listing)
+        exports = tuple(_export(one) for one in value["exports"])
+        return Listing(int(listing.stem), datetime.fromisoformat(value["taken_at"]), exports)
+    except (OSError, ValueError, TypeError) as error:
         raise StoreDamaged(
             f"this listing of exports is not whole: {error}",
             where=listing,
-            remedy="remove the file and run `tenantbill ingest PERIOD --feeds DIR` again",
+            remedy="restore it from a backup; while no month is closed, you may also remove it "
+            "and run `tenantbill ingest PERIOD --feeds DIR` again",
         ) from error
-    return exports
+
+
+def _export(value: dict[str, Any]) -> ListedExport:
+    in_tuples = {name: tuple(value[name]) for name in ("unknown_columns", "stat")}
+    return ListedExport(**{**value, **in_tuples})

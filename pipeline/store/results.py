@@ -11,26 +11,19 @@ of `runs` names is ever changed or deleted.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 import polars as pl
-from deltalake import CommitProperties, DeltaTable
 
-from pipeline.errors import BillingError, StoreDamaged
+from pipeline.errors import BillingError
 from pipeline.period import Period
+from pipeline.store.delta import DeltaTables
 from schemas.columns import INSTANT, Table
 from schemas.screen import is_as_declared
-
-_KEEP = {
-    "delta.logRetentionDuration": "interval 36500 days",
-    "delta.deletedFileRetentionDuration": "interval 36500 days",
-    "delta.enableExpiredLogCleanup": "false",
-}
 
 _RUNS = pl.Schema(
     {
@@ -44,16 +37,10 @@ _RUNS = pl.Schema(
         "listing": pl.Int64(),
         "parts": pl.String(),
         "code": pl.String(),
+        "actor": pl.String(),
+        "as_of": INSTANT,
     }
 )
-
-
-_UNUSABLE = frozenset("[]\\^|%*?")
-"""Characters that Delta takes for parts of a URL, or DuckDB for wildcards."""
-
-
-class StoreNameUnusable(BillingError):
-    """The store cannot lie in a folder of that name."""
 
 
 class PublishedMeanwhile(BillingError):
@@ -62,7 +49,10 @@ class PublishedMeanwhile(BillingError):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One published state of a period: `parts` names the part of each stage that has run."""
+    """One published state of a period: `parts` names the part of each stage that has run.
+
+    `as_of` is the instant by which everything it counts had arrived, where one was asked for.
+    """
 
     period: Period
     sequence: int
@@ -74,6 +64,13 @@ class Run:
     listing: int
     parts: dict[str, str]
     code: str
+    actor: str | None = None
+    as_of: datetime | None = None
+
+    @property
+    def knows_until(self) -> datetime:
+        """The instant whose knowledge the run shows."""
+        return self.as_of or self.published_at
 
 
 Parts = Mapping[tuple[str, str], pl.DataFrame]
@@ -84,36 +81,38 @@ class ResultStore:
     """The published results of a store."""
 
     def __init__(self, store: Path) -> None:
-        unusable = sorted(_UNUSABLE.intersection(str(store.absolute())))
-        if unusable:
-            raise StoreNameUnusable(
-                f"{' '.join(unusable)} in the path of the store, which its files cannot have",
-                where=store,
-                remedy="choose another folder with --store",
-            )
-        self._root = store / "results"
+        self._tables = DeltaTables(store)
 
     def runs(self, period: Period | None = None) -> list[Run]:
         """Every run that was published, in order; of one period, or of all."""
-        rows = self._files("runs", _RUNS, pl.lit(True))
-        ordered = rows.sort("billing_period", "sequence")
+        ordered = self._tables.read("runs", _RUNS).sort("billing_period", "sequence")
         runs = [_run(row) for row in ordered.iter_rows(named=True)]
         return [run for run in runs if period in (None, run.period)]
 
-    def latest(self, period: Period) -> Run | None:
-        """The published state of a period, if there is one."""
-        return next(reversed(self.runs(period)), None)
+    def latest(self, period: Period, as_of: datetime | None = None) -> Run | None:
+        """The published state of a period, if there is one: the newest, or what was known by then.
 
-    def read(self, table: Table, period: Period, parts: list[str]) -> pl.DataFrame:
-        """The rows of a dataset under some parts, in order of the dataset's key."""
-        is_wanted = (pl.col("partition.billing_period") == str(period)) & pl.col(
-            "partition.part"
-        ).is_in(parts)
-        rows = self._files(table.name, table.dtypes, is_wanted)
-        return rows.sort(table.key or table.names, nulls_last=True, maintain_order=True)
+        Of the runs that know nothing later than `as_of`, the one that knows most counts.
+        """
+        runs = self.runs(period)
+        if as_of is None:
+            return next(reversed(runs), None)
+        by_then = [run for run in runs if run.knows_until <= as_of]
+        return max(by_then, key=lambda run: (run.knows_until, run.sequence), default=None)
+
+    def read(self, table: Table, period: Period | None, parts: Iterable[str]) -> pl.DataFrame:
+        """The rows of a dataset under some parts, in order of the dataset's key.
+
+        Of one period, or of whichever the parts lie under.
+        """
+        is_wanted = pl.col("partition.part").is_in(list(parts))
+        if period is not None:
+            is_wanted &= pl.col("partition.billing_period") == str(period)
+        rows = self._tables.read(table.name, table.dtypes, is_wanted)
+        return in_order(table, rows)
 
     def write(self, period: Period, tables: Mapping[str, Table], parts: Parts) -> None:
-        """Write parts of datasets. Nobody reads them before a run names them."""
+        """Write parts of datasets. Nobody reads them before a run or the ledger names them."""
         for dataset in sorted({name for name, _ in parts}):
             table = tables[dataset]
             frames = {
@@ -124,15 +123,14 @@ class ResultStore:
             if not frames:
                 continue
             rows = pl.concat(
-                frame.sort(table.key or table.names, nulls_last=True).with_columns(
+                in_order(table, frame).with_columns(
                     billing_period=pl.lit(str(period)), part=pl.lit(part)
                 )
                 for part, frame in frames.items()
             )
             names = ", ".join(f"'{part}'" for part in frames)
             predicate = f"billing_period = '{period}' AND part IN ({names})"
-            path = self._root / dataset
-            self._write(path, rows, predicate if DeltaTable.is_deltatable(str(path)) else None)
+            self._tables.put(dataset, rows, ["billing_period", "part"], predicate)
 
     def publish(self, run: Run) -> None:
         """Make a run the published state of its period, if the one before it still is.
@@ -157,52 +155,15 @@ class ResultStore:
             "listing": run.listing,
             "parts": json.dumps(run.parts),
             "code": run.code,
+            "actor": run.actor,
+            "as_of": run.as_of,
         }
-        frame = pl.DataFrame([row], schema=_RUNS)
-        frame.write_delta(
-            str(self._root / "runs"),
-            mode="append",
-            delta_write_options={
-                "configuration": _KEEP,
-                "commit_properties": CommitProperties(custom_metadata={"run_id": run.run_id}),
-            },
-        )
+        self._tables.append("runs", pl.DataFrame([row], schema=_RUNS), run.run_id)
 
-    def _files(self, name: str, schema: pl.Schema, is_wanted: pl.Expr) -> pl.DataFrame:
-        """The rows of a Delta table's current files, of the partitions that are wanted.
 
-        The log names the files; reading them by their real paths works for any folder, while
-        polars' own `scan_delta` fails where its name has a space or an accent.
-        """
-        path = self._root / name
-        if not DeltaTable.is_deltatable(str(path)):
-            return pl.DataFrame(schema=schema)
-        log = pl.DataFrame(DeltaTable(str(path)).get_add_actions(flatten=True))
-        files = [path / unquote(file) for file in log.filter(is_wanted)["path"]]
-        missing = next((file for file in files if not file.exists()), None)
-        if missing:
-            raise StoreDamaged(
-                "a published file is gone",
-                where=missing,
-                remedy="restore it from a backup, or bill into a new --store from the exports",
-            )
-        if not files:
-            return pl.DataFrame(schema=schema)
-        # All in one call: runs have a file each, and one by one they would take long.
-        columns = schema.names()
-        rows = pl.read_parquet(files, glob=False, hive_partitioning=False, columns=columns)
-        return rows.match_to_schema(schema)
-
-    def _write(self, path: Path, rows: pl.DataFrame, predicate: str | None) -> None:
-        options: dict[str, Any] = {
-            "partition_by": ["billing_period", "part"],
-            "configuration": _KEEP,
-        }
-        if predicate:
-            options["predicate"] = predicate
-        rows.write_delta(
-            str(path), mode="overwrite" if predicate else "append", delta_write_options=options
-        )
+def in_order(table: Table, rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows in order of the dataset's key."""
+    return rows.sort(table.key or table.names, nulls_last=True, maintain_order=True)
 
 
 def _as_declared(table: Table, rows: pl.DataFrame) -> pl.DataFrame:
@@ -226,4 +187,6 @@ def _run(row: dict[str, Any]) -> Run:
         row["listing"],
         json.loads(row["parts"]),
         row["code"],
+        row["actor"],
+        row["as_of"],
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 
@@ -64,7 +65,8 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def take_in(feeds: Path, night: int = 1) -> tuple[Listing, bool]:
     store = feeds.parent / "store"
-    return ingest(feeds, store, InProcess(), f"2026-10-{night:02}", lambda _: None)
+    now = datetime(2026, 10, night, tzinfo=UTC)
+    return ingest(feeds, store, InProcess(), now, lambda _: None)
 
 
 def assert_listed(listing: Listing, store: Path, exports: Folder) -> None:

@@ -1,0 +1,204 @@
+"""The ledger: who closed, planned and applied what, when, why, and from what. Append-only.
+
+Belongs here: its entries, and the issued documents that they name. Does not belong here: what is to
+be issued (`issuing`).
+
+Issued documents are rows of `invoices` and `invoice_lines` under the id of their entry; adding the
+entry is what issues them all together. Nothing that an entry names is ever changed or deleted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from pipeline.errors import BillingError
+from pipeline.fingerprint import fingerprint
+from pipeline.period import Period
+from pipeline.store.delta import DeltaTables
+from pipeline.store.results import ResultStore
+from schemas.columns import INSTANT
+from schemas.datasets import INVOICE_LINES, INVOICES
+
+CLOSED, PLANNED, APPLIED = "close", "plan", "apply"
+
+_TABLES = {table.name: table for table in (INVOICES, INVOICE_LINES)}
+
+_LEDGER = pl.Schema(
+    {
+        "sequence": pl.Int64(),
+        "entry_id": pl.String(),
+        "previous_entry_id": pl.String(),
+        "at": INSTANT,
+        "actor": pl.String(),
+        "action": pl.String(),
+        "words": pl.String(),
+        "reason": pl.String(),
+        "plan": pl.String(),
+        "bases": pl.String(),
+        "tenants": pl.String(),
+        "documents": pl.Int64(),
+    }
+)
+
+
+class IssuedMeanwhile(BillingError):
+    """Another command wrote to the ledger while this one was at work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What the documents of a period were made from: everything that could change them.
+
+    `listing` is the number of the exports counted, by their hashes; terms and rates are among them.
+    `parts` names the results, stage by stage; `run_id` the run that published them, if one did.
+    """
+
+    listing: int
+    code: str
+    inputs: str
+    parts: dict[str, str]
+    run_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """What is done to the ledger: in which words, by whom, why, and on what basis.
+
+    `bases` by period; `tenants` whom it concerns; `plan` the plan that is made or applied.
+    """
+
+    action: str
+    at: datetime
+    actor: str
+    words: str
+    bases: Mapping[Period, Basis]
+    tenants: tuple[str, ...] = ()
+    plan: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An act that was written down, and how many documents it issued."""
+
+    sequence: int
+    entry_id: str
+    act: Act
+    documents: int = 0
+
+    @property
+    def issues(self) -> bool:
+        """Whether documents could be issued by it."""
+        return self.act.action in (CLOSED, APPLIED)
+
+
+@dataclass(frozen=True, slots=True)
+class Documents:
+    """Documents to be issued, and their lines, all dated in one period."""
+
+    invoices: pl.DataFrame = field(default_factory=INVOICES.empty)
+    lines: pl.DataFrame = field(default_factory=INVOICE_LINES.empty)
+
+
+class Ledger:
+    """The ledger of a store."""
+
+    def __init__(self, store: Path) -> None:
+        self._tables = DeltaTables(store)
+        self._results = ResultStore(store)
+
+    def entries(self, as_of: datetime | None = None) -> list[Entry]:
+        """All entries in order; or those made by an instant."""
+        rows = self._tables.read("ledger", _LEDGER).sort("sequence")
+        entries = [_entry(row) for row in rows.iter_rows(named=True)]
+        return [one for one in entries if as_of is None or one.act.at <= as_of]
+
+    def issued(self, entries: Iterable[Entry], period: Period | None = None) -> Documents:
+        """What some entries issued: dated in one period, or in any."""
+        parts = [one.entry_id for one in entries if one.documents]
+        if not parts:
+            return Documents()
+        return Documents(
+            self._results.read(INVOICES, period, parts),
+            self._results.read(INVOICE_LINES, period, parts),
+        )
+
+    def write(self, act: Act, issued: Mapping[Period, Documents]) -> Entry:
+        """Write an act down, and issue its documents, by the periods they are dated in.
+
+        The caller holds the lock. Raises `IssuedMeanwhile` if somebody else wrote all the same.
+        """
+        before = self.entries()
+        last = before[-1] if before else None
+        sequence = last.sequence + 1 if last else 1
+        content = [
+            (str(period), one.invoices.drop("issued_at").rows(), one.lines.rows())
+            for period, one in sorted(issued.items())
+        ]
+        previous = last.entry_id if last else None
+        entry_id = fingerprint(sequence, previous, act.action, act.plan, act.reason, content)[:12]
+        for period, documents in issued.items():
+            frames = {
+                (INVOICES.name, entry_id): documents.invoices,
+                (INVOICE_LINES.name, entry_id): documents.lines,
+            }
+            self._results.write(period, _TABLES, frames)
+        documents_issued = sum(len(one.invoices) for one in issued.values())
+        entry = Entry(sequence, entry_id, act, documents_issued)
+        if [one.entry_id for one in self.entries()] != [one.entry_id for one in before]:
+            raise IssuedMeanwhile(
+                "another command issued something meanwhile",
+                where="ledger",
+                remedy="run the command again: it starts from what is issued now",
+            )
+        self._tables.append("ledger", _row(entry, previous), entry_id)
+        return entry
+
+
+def _row(entry: Entry, previous: str | None) -> pl.DataFrame:
+    act = entry.act
+    bases = {
+        str(period): [one.listing, one.code, one.inputs, one.parts, one.run_id]
+        for period, one in act.bases.items()
+    }
+    row = {
+        "sequence": entry.sequence,
+        "entry_id": entry.entry_id,
+        "previous_entry_id": previous,
+        "at": act.at,
+        "actor": act.actor,
+        "action": act.action,
+        "words": act.words,
+        "reason": act.reason,
+        "plan": act.plan,
+        "bases": json.dumps(bases),
+        "tenants": json.dumps(act.tenants),
+        "documents": entry.documents,
+    }
+    return pl.DataFrame([row], schema=_LEDGER)
+
+
+def _entry(row: dict[str, Any]) -> Entry:
+    bases = {
+        Period.parse(period): Basis(*values) for period, values in json.loads(row["bases"]).items()
+    }
+    act = Act(
+        row["action"],
+        row["at"],
+        row["actor"],
+        row["words"],
+        bases,
+        tuple(json.loads(row["tenants"])),
+        row["plan"],
+        row["reason"],
+    )
+    return Entry(row["sequence"], row["entry_id"], act, row["documents"])
+
+
