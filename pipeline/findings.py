@@ -66,3 +66,10 @@ def counted(number: int, noun: str) -> str:
 def to_frame(found: Iterable[Finding]) -> pl.DataFrame:
     """Findings as the dataset of that name."""
     return pl.DataFrame(list(found), schema=FINDINGS.dtypes, orient="row")
+
+
+def error_codes(findings: pl.DataFrame) -> dict[str, str]:
+    """The tenants with error findings, and the codes of these."""
+    errors = findings.filter(pl.col("severity") == ERROR).drop_nulls("tenant_id")
+    codes = errors.group_by("tenant_id").agg(pl.col("code").unique().sort().str.join(", "))
+    return dict(codes.sort("tenant_id").iter_rows())

@@ -23,6 +23,9 @@ from pipeline.errors import UsageError
 FIRST_DAY = date.min.toordinal()
 LAST_DAY = date.max.toordinal()
 
+EPOCH_DAY = date(1970, 1, 1).toordinal()
+"""The day that engines count days from."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PERIOD = re.compile(r"(?!0000)([0-9]{4})-(0[1-9]|1[0-2])")
 

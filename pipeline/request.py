@@ -64,6 +64,7 @@ class Request:
     budget: Budget = field(default_factory=Budget)
     as_of: datetime | None = None
     actor: str | None = None
+    allow_shrink: bool = False
 
     @property
     def takes_in(self) -> bool:

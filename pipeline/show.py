@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from decimal import Decimal
+from datetime import datetime
 from difflib import get_close_matches
 from io import BytesIO
 from pathlib import Path
@@ -15,27 +15,26 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.errors import InputMissing, UsageError
-from pipeline.money import minor_units
 from pipeline.period import Period
-from pipeline.stages.order import STAGES
-from pipeline.store.landing import LandedStore
-from pipeline.store.results import ResultStore, Run
+from pipeline.published import Published, makers
 from schemas.columns import Table
-from schemas.datasets import CONTROLS, DATASETS, FINDINGS, INVOICES
-
-_OF_EVERY_STAGE = (FINDINGS.name, CONTROLS.name)
+from schemas.datasets import DATASETS
 
 
 def datasets_of(
-    store: Path, dataset: str, periods: Sequence[Period], tenants: Sequence[str]
+    store: Path,
+    dataset: str,
+    periods: Sequence[Period],
+    tenants: Sequence[str],
+    as_of: datetime | None = None,
 ) -> pl.DataFrame:
-    """The published rows of a dataset, in order of periods and of its key.
+    """The published rows of a dataset, now or as of an instant, in order of periods and of its key.
 
     Raises `UsageError` for an unknown dataset, `InputMissing` where a period has none.
     """
     table = _table(dataset)
-    results = ResultStore(store)
-    frames = [_rows(results, table, period) for period in periods]
+    published = Published(store, as_of)
+    frames = [_rows(published, table, period) for period in periods]
     if len(periods) > 1 and "period" not in table.names:
         frames = [
             frame.select(pl.lit(str(period)).alias("period"), pl.all())
@@ -45,25 +44,6 @@ def datasets_of(
     if tenants and "tenant_id" in table.names:
         rows = rows.filter(pl.col("tenant_id").is_in(list(tenants)))
     return rows
-
-
-def status_of(store: Path, periods: Sequence[Period] | None) -> pl.DataFrame:
-    """One row a published period: its run, what it rests on, and how it stands."""
-    results = ResultStore(store)
-    newest = {run.period: run for run in results.runs()}
-    wanted = periods or sorted(newest)
-    rows = [_standing(results, newest[period]) for period in wanted if period in newest]
-    if not rows:
-        raise InputMissing(
-            "nothing is published", where=store, remedy="run `tenantbill run PERIOD --feeds DIR`"
-        )
-    listing = LandedStore(store).listing()
-    newest_listing = listing.number if listing else 0
-    return pl.DataFrame(rows).with_columns(
-        exports=pl.when(pl.col("exports") == newest_listing)
-        .then(pl.lit("as taken in last"))
-        .otherwise(pl.lit("newer ones are taken in"))
-    )
 
 
 def write_rows(rows: pl.DataFrame, shape: str) -> None:
@@ -83,17 +63,22 @@ def write_rows(rows: pl.DataFrame, shape: str) -> None:
     sys.stdout.flush()
 
 
-def _rows(results: ResultStore, table: Table, period: Period) -> pl.DataFrame:
-    run = results.latest(period)
-    makers = [stage.name for stage in STAGES if table.name in (*stage.datasets, *_OF_EVERY_STAGE)]
-    parts = [run.parts[maker] for maker in makers if maker in run.parts] if run else []
-    if not parts:
-        stage = makers[0] if run else "run"
+def write_changes(changes: pl.DataFrame, shape: str) -> None:
+    """Write what would change; on a terminal without what only programs read."""
+    for_programs = ("corrects_invoice_id", "corrects_line_id", "because")
+    write_rows(changes.drop(for_programs) if shape == "table" else changes, shape)
+
+
+def _rows(published: Published, table: Table, period: Period) -> pl.DataFrame:
+    rows = published.rows(table, period)
+    if rows is None:
+        is_there = published.run(period) is not None
+        stage = makers(table)[0] if is_there else "run"
         raise InputMissing(
             f"there is no {table.name} of {period} that is up to date",
-            remedy=f"run `tenantbill {stage} {period}{'' if run else ' --feeds DIR'}`",
+            remedy=f"run `tenantbill {stage} {period}{'' if is_there else ' --feeds DIR'}`",
         )
-    return results.read(table, period, parts)
+    return rows
 
 
 def _table(dataset: str) -> Table:
@@ -105,35 +90,6 @@ def _table(dataset: str) -> Table:
             remedy=f"did you mean {close[0]}?" if close else f"there are {', '.join(tables)}",
         )
     return tables[dataset]
-
-
-def _standing(results: ResultStore, run: Run) -> dict[str, object]:
-    parts = list(run.parts.values())
-    invoices = results.read(INVOICES, run.period, parts)
-    found = results.read(FINDINGS, run.period, parts)
-    totals = invoices.group_by("currency").agg(pl.col("total").sum()).sort("currency")
-    missing = [stage.name for stage in STAGES if stage.name not in run.parts]
-    return {
-        "period": str(run.period),
-        "run": run.run_id,
-        "command": run.command,
-        "published_at": run.published_at,
-        "exports": run.listing,
-        "invoices": len(invoices),
-        "blocked": int((invoices["status"] == "blocked").sum()),
-        "totals": "; ".join(
-            f"{currency} {_money(total, currency)}" for currency, total in totals.iter_rows()
-        ),
-        **{
-            f"{severity}s": int((found["severity"] == severity).sum())
-            for severity in ("error", "warning", "notice")
-        },
-        "missing_stages": ", ".join(missing),
-    }
-
-
-def _money(value: object, currency: str) -> str:
-    return f"{Decimal(str(value)):,.{minor_units(currency) or 0}f}"
 
 
 def _texts(rows: pl.DataFrame) -> pl.DataFrame:

@@ -30,6 +30,9 @@ class Teller(Protocol):
     def done(self, period: Period, command: str, done: Done) -> None:
         """Take note that a command has done its work for a period."""
 
+    def said(self, words: str, event: str, **values: object) -> None:
+        """Take note of the last word of a command, and of the event that it tells of."""
+
 
 @contextmanager
 def teller(log_format: str) -> Iterator[Teller]:
@@ -65,6 +68,10 @@ class PlainTeller:
     def done(self, period: Period, command: str, done: Done) -> None:
         """Say what is published now, or that nothing changed."""
         click.echo(_last_word(period, command, done))
+
+    def said(self, words: str, event: str, **values: object) -> None:
+        """Say the words."""
+        click.echo(words)
 
 
 class TerminalTeller(PlainTeller):
@@ -114,6 +121,10 @@ class JsonTeller:
             run_id=done.run.run_id,
             has_errors=done.has_errors,
         )
+
+    def said(self, words: str, event: str, **values: object) -> None:
+        """Write the event."""
+        _event(event, **values)
 
 
 def words_of(step: Step, seconds: float) -> str:

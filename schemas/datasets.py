@@ -213,6 +213,31 @@ CONTROLS = Table(
     key=("stage", "measure"),
 )
 
+CHANGES = Table(
+    "changes",
+    "line that a run would change; what `plan` and `diff` print",
+    (
+        Column("usage_period", Kind.TEXT, "the month it charges for", required=True),
+        _TENANT,
+        _SUBSCRIPTION,
+        Column("currency", Kind.TEXT, "ISO 4217", required=True),
+        Column("kind", Kind.TEXT, "what the line is for", True, ("committed", "usage", "overage")),
+        _METER,
+        Column("corrects_invoice_id", Kind.TEXT, "the document that the line stands on"),
+        Column("corrects_line_id", Kind.TEXT, "the line that stands; empty for a new one"),
+        Column("old_quantity", Kind.MONEY, "of the line that stands"),
+        Column("new_quantity", Kind.MONEY, "of the line that would; empty where none would"),
+        Column("old_unit_price", Kind.MONEY, "of the line that stands"),
+        Column("new_unit_price", Kind.MONEY, "of the line that would"),
+        Column("old_amount", Kind.MONEY, "of the line that stands"),
+        Column("new_amount", Kind.MONEY, "of the line that would"),
+        Column("difference", Kind.MONEY, "new amount less the old one", required=True),
+        Column("reason", Kind.TEXT, "what brought it, in words", required=True),
+        Column("exports", Kind.TEXT, "the exports that brought it, joined by `;`"),
+        Column("because", Kind.TEXT, "why the line would be there, in words"),
+    ),
+)
+
 DATASETS = (
     USAGE_SPLIT,
     OVERAGE,

@@ -12,14 +12,11 @@ from typing import Any, TypeVar
 
 import polars as pl
 
-from pipeline.period import FIRST_DAY, LAST_DAY, Days
+from pipeline.period import EPOCH_DAY, FIRST_DAY, LAST_DAY, Days
 from pipeline.rules.terms import Assignment, Entitlement, Partner, Service, Subscription, Tenant
 from pipeline.stages.terms_rules import IN_SERVICE, Frames
 
 Value = TypeVar("Value")
-
-DAY_0 = 719_163
-"""1970-01-01, which polars counts days from, as an ordinal."""
 
 NEVER = LAST_DAY + 2
 """A day after all others: the age of what was never in service."""
@@ -50,8 +47,8 @@ def tenants_of(stated: Frames, names: Iterable[str]) -> dict[str, Tenant]:
 def days_of(rows: pl.DataFrame) -> list[Days]:
     """The days of each row, `start_date … end_date`; equal stretches are one and the same value."""
     bounds = rows.select(
-        (pl.col("start_date").to_physical() + DAY_0).fill_null(FIRST_DAY),
-        (pl.col("end_date").to_physical() + (DAY_0 + 1)).fill_null(LAST_DAY + 1),
+        (pl.col("start_date").to_physical() + EPOCH_DAY).fill_null(FIRST_DAY),
+        (pl.col("end_date").to_physical() + (EPOCH_DAY + 1)).fill_null(LAST_DAY + 1),
     ).rows()
     known = {pair: Days(*pair) for pair in set(bounds)}
     return [known[pair] for pair in bounds]
@@ -78,7 +75,7 @@ def _assignments(rows: pl.DataFrame) -> list[Assignment]:
 
 
 def _partners(rows: pl.DataFrame) -> list[Partner]:
-    added_on = (rows["added_on"].to_physical() + DAY_0).to_list()
+    added_on = (rows["added_on"].to_physical() + EPOCH_DAY).to_list()
     return list(map(Partner, rows["partner_id"].to_list(), added_on, rows["role"].to_list()))
 
 

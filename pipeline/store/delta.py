@@ -92,9 +92,7 @@ class DeltaTables:
             commit_properties=CommitProperties(custom_metadata={"name": name_of_commit}),
         )
 
-    def put(
-        self, name: str, rows: pl.DataFrame, partition_by: list[str], predicate: str
-    ) -> None:
+    def put(self, name: str, rows: pl.DataFrame, partition_by: list[str], predicate: str) -> None:
         """Make these the rows of some partitions; the same again changes nothing to a reader."""
         if self.has(name):
             self._write(name, rows, "overwrite", partition_by=partition_by, predicate=predicate)

@@ -42,7 +42,6 @@ _LEDGER = pl.Schema(
         "reason": pl.String(),
         "plan": pl.String(),
         "bases": pl.String(),
-        "tenants": pl.String(),
         "documents": pl.Int64(),
     }
 )
@@ -54,12 +53,13 @@ class IssuedMeanwhile(BillingError):
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """What the documents of a period were made from: everything that could change them.
+    """What the documents of some tenants in a period were made from: all that could change them.
 
     `listing` is the number of the exports counted, by their hashes; terms and rates are among them.
     `parts` names the results, stage by stage; `run_id` the run that published them, if one did.
     """
 
+    tenants: tuple[str, ...]
     listing: int
     code: str
     inputs: str
@@ -71,7 +71,7 @@ class Basis:
 class Act:
     """What is done to the ledger: in which words, by whom, why, and on what basis.
 
-    `bases` by period; `tenants` whom it concerns; `plan` the plan that is made or applied.
+    `bases` by period of usage; `plan` is the name of the plan that is made or applied.
     """
 
     action: str
@@ -79,7 +79,6 @@ class Act:
     actor: str
     words: str
     bases: Mapping[Period, Basis]
-    tenants: tuple[str, ...] = ()
     plan: str | None = None
     reason: str | None = None
 
@@ -92,11 +91,6 @@ class Entry:
     entry_id: str
     act: Act
     documents: int = 0
-
-    @property
-    def issues(self) -> bool:
-        """Whether documents could be issued by it."""
-        return self.act.action in (CLOSED, APPLIED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +159,7 @@ class Ledger:
 def _row(entry: Entry, previous: str | None) -> pl.DataFrame:
     act = entry.act
     bases = {
-        str(period): [one.listing, one.code, one.inputs, one.parts, one.run_id]
+        str(period): [one.tenants, one.listing, one.code, one.inputs, one.parts, one.run_id]
         for period, one in act.bases.items()
     }
     row = {
@@ -179,7 +173,6 @@ def _row(entry: Entry, previous: str | None) -> pl.DataFrame:
         "reason": act.reason,
         "plan": act.plan,
         "bases": json.dumps(bases),
-        "tenants": json.dumps(act.tenants),
         "documents": entry.documents,
     }
     return pl.DataFrame([row], schema=_LEDGER)
@@ -187,7 +180,8 @@ def _row(entry: Entry, previous: str | None) -> pl.DataFrame:
 
 def _entry(row: dict[str, Any]) -> Entry:
     bases = {
-        Period.parse(period): Basis(*values) for period, values in json.loads(row["bases"]).items()
+        Period.parse(period): Basis(tuple(tenants), *values)
+        for period, (tenants, *values) in json.loads(row["bases"]).items()
     }
     act = Act(
         row["action"],
@@ -195,10 +189,7 @@ def _entry(row: dict[str, Any]) -> Entry:
         row["actor"],
         row["words"],
         bases,
-        tuple(json.loads(row["tenants"])),
         row["plan"],
         row["reason"],
     )
     return Entry(row["sequence"], row["entry_id"], act, row["documents"])
-
-

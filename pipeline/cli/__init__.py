@@ -1,0 +1,10 @@
+"""Words in, words out: the commands.
+
+Belongs here: options, help, messages, exit codes. Does not belong here: frames, rules, paths of the
+store. Heavy imports wait until a command needs them, so that `--help` answers at once.
+"""
+
+from pipeline.cli import billing, issuing, reading
+from pipeline.cli.group import main
+
+__all__ = ["billing", "issuing", "main", "reading"]

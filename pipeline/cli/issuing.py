@@ -1,0 +1,334 @@
+"""The commands that issue: close a month, plan what would change of it, apply the plan.
+
+Belongs here: their options, words and exit codes. Does not belong here: whom to close (`close`) and
+what to correct (`correct`).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline.cli import options
+from pipeline.cli.group import CHANGES, DONE, DONE_WITH_ERRORS, examples, main
+from pipeline.cli.reading import usual_shape
+from pipeline.cli.work import Work, actor, at_work, now, words_of
+from pipeline.period import Period
+
+if TYPE_CHECKING:
+    from pipeline.close import Closing
+    from pipeline.correct import Plan
+    from pipeline.request import Request
+
+
+@main.command(
+    epilog=examples(
+        "tenantbill close 2026-10",
+        "tenantbill close 2026-10 --after 3",
+        "tenantbill close 2026-10 --tenant acme --provisional",
+    )
+)
+@options.period
+@options.store
+@options.tenant
+@click.option(
+    "--after",
+    type=click.IntRange(0),
+    default=0,
+    metavar="DAYS",
+    help="Only once so many days have passed since the month's end.",
+)
+@click.option("--provisional", is_flag=True, help="Also where counts can still settle.")
+@options.wait
+@options.log_format
+def close(
+    periods: list[Period],
+    store: Path,
+    tenant: tuple[str, ...],
+    after: int,
+    provisional: bool,
+    **surroundings: Any,
+) -> None:
+    """Issue a month's drafts, for good: of every tenant without error findings."""
+    needs_somebody = False
+    with at_work(store, **surroundings) as work:
+        from pipeline.close import CloseRequest  # noqa: PLC0415
+        from pipeline.close import close as close_period  # noqa: PLC0415
+
+        tenants = [f"--tenant {name}" for name in tenant]
+        words = words_of("close", *tenants, provisional and "--provisional")
+        for period in periods:
+            request = CloseRequest(
+                period,
+                store,
+                now(),
+                actor(),
+                words,
+                frozenset(tenant) or None,
+                timedelta(days=after),
+                provisional,
+            )
+            closing = close_period(request)
+            _tell_closing(work, period, closing)
+            needs_somebody |= bool(closing.stays_open)
+    sys.exit(DONE_WITH_ERRORS if needs_somebody else DONE)
+
+
+def _tell_closing(work: Work, period: Period, closing: Closing) -> None:
+    from pipeline.findings import counted  # noqa: PLC0415
+    from pipeline.status import money_of  # noqa: PLC0415
+
+    issued = closing.invoices
+    words = [f"{period}: nothing to issue"]
+    if len(issued):
+        tenants = counted(issued["tenant_id"].n_unique(), "tenant")
+        words = [
+            f"{period}: {counted(len(issued), 'invoice')} issued to {tenants} ({money_of(issued)})"
+        ]
+    words += [f"  {tenant} stays open: {why}" for tenant, why in closing.stays_open.items()]
+    words += [f"  {tenant} is not due: {why}" for tenant, why in closing.not_due.items()]
+    if closing.has_newer_exports and len(issued):
+        words.append(f"  newer exports have been taken in: see `tenantbill plan {period}`")
+    work.tell.said(
+        "\n".join(words),
+        "closed",
+        period=str(period),
+        invoices=len(issued),
+        stays_open=closing.stays_open,
+        not_due=closing.not_due,
+    )
+
+
+def _of_comparing(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of one that compares with what is published."""
+    for one in (
+        click.option("--exit-code", is_flag=True, help="Leave with 10 if something would change."),
+        options.period_or_all,
+        options.feeds_if_any,
+        options.store,
+        options.tenant,
+        options.as_of,
+        options.allow_shrink,
+        options.output_format,
+        options.of_work,
+    ):
+        command = one(command)
+    return command
+
+
+@main.command(
+    epilog=examples(
+        "tenantbill plan --feeds exports",
+        "tenantbill plan 2026-08..2026-10 --feeds exports --output plan.json",
+        "tenantbill plan 2026-10 --exit-code",
+    )
+)
+@_of_comparing
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=None,
+    help="Save the plan to this file, for `apply`.",
+)
+def plan(
+    periods: list[Period] | None,
+    store: Path,
+    output: Path | None,
+    exit_code: bool,
+    format: str | None,
+    feeds: Path | None,
+    tenant: tuple[str, ...],
+    as_of: datetime | None,
+    allow_shrink: bool,
+    **surroundings: Any,
+) -> None:
+    """Say what today's exports would change of closed months, and which documents correct it.
+
+    Without PERIOD, of all closed months. Nothing is issued.
+    """
+    with at_work(store, **surroundings) as work:
+        from pipeline.correct import make_plan, note_plan  # noqa: PLC0415
+        from pipeline.planfile import write_plan  # noqa: PLC0415
+        from pipeline.store.ledger import Ledger  # noqa: PLC0415
+
+        asked = periods or _closed_periods(store)
+        requests = _requests(work, asked, store, feeds, tenant, as_of, allow_shrink)
+        if not requests:
+            work.tell.said("no month is closed: nothing to correct", "planned", changes=0)
+            sys.exit(DONE)
+        made = make_plan(requests, work.executor, work.tell.progress)
+        note_plan(made, Ledger(store), requests[0].now, actor(), requests[0].command)
+        if output:
+            write_plan(output, made, feeds, requests[0].now, actor())
+    _write_plan(made, format or usual_shape())
+    for name, why in made.blocked.items():
+        click.echo(f"{name} cannot be compared: {why}", err=True)
+    if exit_code and len(made.changes):
+        sys.exit(CHANGES)
+    sys.exit(DONE_WITH_ERRORS if made.blocked else DONE)
+
+
+def _write_plan(made: Plan, shape: str) -> None:
+    """Write what would change; on a terminal and as JSON, with the documents that would be issued.
+
+    A plan without changes is told in words, where words are read.
+    """
+    import polars as pl  # noqa: PLC0415
+
+    from pipeline.show import write_changes, write_rows  # noqa: PLC0415
+    from schemas.datasets import INVOICES  # noqa: PLC0415
+
+    if shape == "table" and made.changes.is_empty():
+        click.echo("nothing would change")
+        return
+    write_changes(made.changes, shape)
+    if shape == "table":
+        click.echo("\nto be issued:")
+        documents = [one.invoices for _, one in sorted(made.documents.items())]
+        told = ("document", "invoice_id", "period", "usage_period", "currency", "total")
+        write_rows(pl.concat([INVOICES.empty(), *documents]).select(told), shape)
+
+
+@main.command(
+    epilog=examples(
+        "tenantbill diff 2026-10 --feeds exports",
+        "tenantbill diff 2026-10 --exit-code",
+    )
+)
+@_of_comparing
+def diff(
+    periods: list[Period] | None,
+    store: Path,
+    exit_code: bool,
+    format: str | None,
+    feeds: Path | None,
+    tenant: tuple[str, ...],
+    as_of: datetime | None,
+    allow_shrink: bool,
+    **surroundings: Any,
+) -> None:
+    """Say what a run would change of all that is published, drafts included, line by line.
+
+    Without PERIOD, of all months. Nothing is published.
+    """
+    with at_work(store, **surroundings) as work:
+        import polars as pl  # noqa: PLC0415
+
+        from pipeline.correct import make_diff  # noqa: PLC0415
+        from pipeline.published import Published  # noqa: PLC0415
+        from pipeline.show import write_changes  # noqa: PLC0415
+        from schemas.datasets import CHANGES as CHANGED_LINES  # noqa: PLC0415
+
+        asked = periods or Published(store).periods
+        requests = _requests(work, asked, store, feeds, tenant, as_of, allow_shrink)
+        months = make_diff(requests, work.executor, work.tell.progress) if requests else []
+    changes = pl.concat([CHANGED_LINES.empty(), *(month.changes for month in months)])
+    write_changes(changes, format or usual_shape())
+    blocked = {name: why for month in months for name, why in month.blocked.items()}
+    for name, why in blocked.items():
+        click.echo(f"{name} cannot be compared: {why}", err=True)
+    if exit_code and len(changes):
+        sys.exit(CHANGES)
+    sys.exit(DONE_WITH_ERRORS if blocked else DONE)
+
+
+@main.command(epilog=examples('tenantbill apply plan.json --reason "rows of 12 October came late"'))
+@click.argument("plan_file", metavar="PLANFILE", type=click.Path(path_type=Path))
+@options.store
+@click.option("--reason", required=True, help="Why, for the log and whoever reads it later.")
+@options.feeds_if_any
+@options.of_work
+def apply(
+    plan_file: Path, store: Path, reason: str, feeds: Path | None, **surroundings: Any
+) -> None:
+    """Issue the documents of a plan, if all it was computed from is as it was.
+
+    Exports are looked for where the plan found them, unless --feeds says otherwise.
+    """
+    if not reason.strip():
+        raise click.BadParameter("say why in some words", param_hint="--reason")
+    with at_work(store, **surroundings) as work:
+        from pipeline.correct import applied_before, apply_plan, make_plan  # noqa: PLC0415
+        from pipeline.planfile import check_same, read_plan  # noqa: PLC0415
+        from pipeline.published import Published  # noqa: PLC0415
+        from pipeline.store.ledger import Ledger  # noqa: PLC0415
+
+        asked, ledger = read_plan(plan_file), Ledger(store)
+        before = applied_before(ledger, asked.plan_id)
+        if before is not None:
+            words = f"applied already, at {before.act.at:%Y-%m-%dT%H:%M:%SZ}: nothing was done"
+            work.tell.said(words, "applied", plan=asked.plan_id, documents=0)
+            sys.exit(DONE)
+        tenants = tuple(sorted(asked.only_tenants or ()))
+        requests = _requests(
+            work, asked.periods, store, feeds or asked.feeds, tenants, asked.as_of, True
+        )
+        made = make_plan(requests, work.executor, work.tell.progress)
+        check_same(asked, made, plan_file)
+        issued = Published(store).issued().invoices
+        entry = (
+            apply_plan(made, ledger, issued, requests[0].now, actor(), reason)
+            if made.documents
+            else None
+        )
+        _tell_applied(work, made, entry.documents if entry else 0)
+    sys.exit(DONE_WITH_ERRORS if made.blocked else DONE)
+
+
+def _tell_applied(work: Work, made: Plan, documents: int) -> None:
+    from pipeline.findings import counted  # noqa: PLC0415
+    from pipeline.status import money_of  # noqa: PLC0415
+
+    words = "there was nothing to correct"
+    if documents:
+        told = [
+            f"{counted(len(one.invoices), 'document')} dated {period} ({money_of(one.invoices)})"
+            for period, one in sorted(made.documents.items())
+        ]
+        words = f"issued {'; '.join(told)}"
+    work.tell.said(words, "applied", plan=made.id, documents=documents)
+
+
+def _closed_periods(store: Path) -> list[Period]:
+    from pipeline.published import Published  # noqa: PLC0415
+
+    return Published(store).life.closed_periods
+
+
+def _requests(
+    work: Work,
+    periods: list[Period],
+    store: Path,
+    feeds: Path | None,
+    tenant: tuple[str, ...],
+    as_of: datetime | None,
+    allow_shrink: bool,
+) -> list[Request]:
+    """What is asked for of each period: every stage, of the exports as they are or were."""
+    from pipeline.request import Request  # noqa: PLC0415
+    from pipeline.stages.order import STAGES  # noqa: PLC0415
+
+    began = now()
+    past = as_of if as_of and as_of < began else None
+    return [
+        Request(
+            period,
+            STAGES,
+            store,
+            feeds,
+            words_of("plan", *(f"--tenant {name}" for name in tenant)),
+            began,
+            frozenset(tenant) or None,
+            None,
+            work.budget,
+            as_of=past,
+            actor=actor(),
+            allow_shrink=allow_shrink,
+        )
+        for period in periods
+    ]

@@ -1,0 +1,76 @@
+"""Everything a command needs around its work: the lock, the executor, and somebody to tell.
+
+Belongs here: the surroundings. Does not belong here: the work.
+"""
+
+from __future__ import annotations
+
+import gc
+import getpass
+import socket
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipeline.request import Budget
+    from pipeline.tell import Teller
+
+ALLOCATIONS_A_COLLECTION = 100_000
+"""What a run makes mostly stays, and looking for garbage among it again and again takes long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The surroundings of work under way; the store is ours until it ends."""
+
+    executor: Executor
+    tell: Teller
+    budget: Budget
+
+
+@contextmanager
+def at_work(
+    store: Path,
+    *,
+    workers: int | None = None,
+    memory: int | None = None,
+    wait: int = 0,
+    log_format: str = "text",
+) -> Iterator[Work]:
+    """Hold the store and have workers ready while the block runs."""
+    gc.set_threshold(ALLOCATIONS_A_COLLECTION)
+    from pipeline.engines import prepare  # noqa: PLC0415
+    from pipeline.executor import cores, embedded, usual_memory  # noqa: PLC0415
+
+    workers = workers or cores()
+    prepare(workers)
+    from pipeline.request import Budget  # noqa: PLC0415
+    from pipeline.store.lock import store_lock  # noqa: PLC0415
+    from pipeline.tell import teller  # noqa: PLC0415
+
+    with teller(log_format) as tell, store_lock(store, wait), embedded(workers) as executor:
+        yield Work(executor, tell, Budget(workers, memory or usual_memory()))
+
+
+def now() -> datetime:
+    """The time: the only clock there is."""
+    return datetime.now(UTC)
+
+
+def actor() -> str:
+    """Who is at work: the user and the machine."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = "unknown"
+    return f"{user}@{socket.gethostname()}"
+
+
+def words_of(command: str, *parts: object) -> str:
+    """A command as the log tells it: its name and those of its words that are there."""
+    return " ".join([command, *(str(part) for part in parts if part)])
