@@ -83,7 +83,7 @@ def test_status_says_what_is_published_and_what_is_missing(tmp_path: Path) -> No
     bill(feeds, store, PERIOD)
     after = tenantbill("status", "--store", store)
     lines = after.stdout.splitlines()
-    assert lines[0].startswith("period,run,command,published_at,")
+    assert lines[0].startswith("period,state,run,command,published_at,")
     assert [line.split(",")[0] for line in lines[1:]] == ["2026-09", PERIOD]
     assert "validate, split, meter, rate, invoice, access" in lines[1]
     assert "USD 10.00" in lines[2]

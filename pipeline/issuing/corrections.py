@@ -35,7 +35,7 @@ def corrections(
     headings = _headings(differing, issued, dated_in)
     lines = _lines(differing.join(headings, on=_ABOUT, how="left"))
     totals = lines.group_by("invoice_id").agg(total=pl.col("amount").sum())
-    invoices = headings.join(totals, on="invoice_id").with_columns(
+    invoices = headings.join(totals, on="invoice_id").sort("invoice_id").with_columns(
         status=pl.lit("draft"),
         document=pl.when(pl.col("total") < 0)
         .then(pl.lit(CREDIT_NOTE))
@@ -106,4 +106,4 @@ def _lines(differing: pl.DataFrame) -> pl.DataFrame:
         because=pl.format("{}; corrected: {}", "because", "reason"),
     )
     lines = pl.concat([reversed_lines, stated_lines])
-    return lines.with_columns(corrected_kind="kind", kind=pl.lit(ADJUSTMENT))
+    return lines.with_columns(corrected_kind="kind", kind=pl.lit(ADJUSTMENT)).sort("line_id")
