@@ -62,10 +62,14 @@ class Published:
         """The issued documents: those dated in a period, or all."""
         return self._ledger.issued(self.life.issuing_entries, period)
 
+    def candidate(self, table: Table, period: Period) -> pl.DataFrame | None:
+        """The rows of a dataset as the newest run has them, whatever was issued."""
+        run = self.run(period)
+        return self.of_parts(table, period, run.parts) if run else None
+
     def rows(self, table: Table, period: Period) -> pl.DataFrame | None:
         """The rows of a dataset; none where the stage that makes it has not run."""
-        run = self.run(period)
-        drafts = self.of_parts(table, period, run.parts) if run else None
+        drafts = self.candidate(table, period)
         closed = self.life.closed(period)
         if table.name in DOCUMENTS:
             issued = self._issued(table, period)

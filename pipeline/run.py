@@ -17,6 +17,7 @@ from pipeline.draft import TABLES, Draft
 from pipeline.errors import BillingError, InputMissing, UsageError
 from pipeline.findings import ERROR
 from pipeline.fingerprint import billing_code, fingerprint, reading_code
+from pipeline.issuing.life import Life
 from pipeline.request import Request, inputs_of, parts_of, pieces_of, tasks_of
 from pipeline.stages.bucket import buckets, run_bucket
 from pipeline.stages.conclude import Evidence
@@ -25,6 +26,7 @@ from pipeline.stages.order import OF_USAGE, STAGES
 from pipeline.stages.terms import Terms, build_terms
 from pipeline.steps import Progress, Step
 from pipeline.store.landing import LandedStore, Listing
+from pipeline.store.ledger import Ledger
 from pipeline.store.results import ResultStore, Run
 from pipeline.store.work import WorkStore
 from schemas.datasets import FINDINGS
@@ -36,13 +38,14 @@ class Done:
     """What came of a request: what is published now, and what that changed.
 
     `redone` stages were done anew; `dropped` ones are no longer published, since what they rest on
-    has changed and they were not asked for.
+    has changed and they were not asked for. For the `closed` tenants all of it is a candidate.
     """
 
     run: Run
     redone: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
     has_errors: bool = False
+    closed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +133,9 @@ def publish(worked: WorkedOut) -> Done:
     results.publish(run)
     before = worked.latest.parts if worked.latest else {}
     dropped = tuple(name for name in before if name not in worked.parts)
-    return Done(run, worked.redone, dropped, _has_errors(results, run))
+    life = Life(Ledger(worked.request.store).entries())
+    closed = len(life.closed(run.period))
+    return Done(run, worked.redone, dropped, _has_errors(results, run), closed)
 
 
 class ReadByAnotherVersion(BillingError):

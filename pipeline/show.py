@@ -27,14 +27,18 @@ def datasets_of(
     periods: Sequence[Period],
     tenants: Sequence[str],
     as_of: datetime | None = None,
+    *,
+    is_candidate: bool = False,
 ) -> pl.DataFrame:
     """The published rows of a dataset, now or as of an instant, in order of periods and of its key.
+
+    Or the newest run's, also of tenants that are closed.
 
     Raises `UsageError` for an unknown dataset, `InputMissing` where a period has none.
     """
     table = _table(dataset)
     published = Published(store, as_of)
-    frames = [_rows(published, table, period) for period in periods]
+    frames = [_rows(published, table, period, is_candidate) for period in periods]
     if len(periods) > 1 and "period" not in table.names:
         frames = [
             frame.select(pl.lit(str(period)).alias("period"), pl.all())
@@ -69,8 +73,9 @@ def write_changes(changes: pl.DataFrame, shape: str) -> None:
     write_rows(changes.drop(for_programs) if shape == "table" else changes, shape)
 
 
-def _rows(published: Published, table: Table, period: Period) -> pl.DataFrame:
-    rows = published.rows(table, period)
+def _rows(published: Published, table: Table, period: Period, is_candidate: bool) -> pl.DataFrame:
+    find = published.candidate if is_candidate else published.rows
+    rows = find(table, period)
     if rows is None:
         is_there = published.run(period) is not None
         stage = makers(table)[0] if is_there else "run"

@@ -16,6 +16,7 @@ from typing import Protocol
 import click
 
 from pipeline.errors import BillingError
+from pipeline.findings import counted
 from pipeline.period import Period
 from pipeline.run import Done
 from pipeline.steps import Step
@@ -120,6 +121,7 @@ class JsonTeller:
             dropped=list(done.dropped),
             run_id=done.run.run_id,
             has_errors=done.has_errors,
+            closed_tenants=done.closed,
         )
 
     def said(self, words: str, event: str, **values: object) -> None:
@@ -145,5 +147,11 @@ def _last_word(period: Period, command: str, done: Done) -> str:
         return f"{period}: nothing has changed since run {done.run.run_id}"
     did = f"{', '.join(done.redone) or command} done, published as run {done.run.run_id}"
     stale = f"; out of date until run again: {', '.join(done.dropped)}" if done.dropped else ""
+    beside = (
+        f"; a candidate beside what was issued to {counted(done.closed, 'tenant')}: see "
+        f"`tenantbill plan {period}`"
+        if done.closed
+        else ""
+    )
     note = "; see `tenantbill show findings`" if done.has_errors else ""
-    return f"{period}: {did}{stale}{note}"
+    return f"{period}: {did}{stale}{beside}{note}"

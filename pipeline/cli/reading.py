@@ -29,6 +29,7 @@ from pipeline.period import Period
 @options.store
 @options.tenant
 @options.as_of
+@click.option("--candidate", is_flag=True, help="What the newest run has, also of closed tenants.")
 @options.output_format
 def show(
     dataset: str,
@@ -36,12 +37,13 @@ def show(
     store: Path,
     tenant: tuple[str, ...],
     as_of: datetime | None,
+    candidate: bool,
     format: str | None,
 ) -> None:
     """Show a published dataset of a month, or of a range of months."""
     from pipeline.show import datasets_of, write_rows  # noqa: PLC0415
 
-    rows = datasets_of(store, dataset, periods, tenant, as_of)
+    rows = datasets_of(store, dataset, periods, tenant, as_of, is_candidate=candidate)
     write_rows(rows, format or usual_shape())
 
 

@@ -35,13 +35,17 @@ def corrections(
     headings = _headings(differing, issued, dated_in)
     lines = _lines(differing.join(headings, on=_ABOUT, how="left"))
     totals = lines.group_by("invoice_id").agg(total=pl.col("amount").sum())
-    invoices = headings.join(totals, on="invoice_id").sort("invoice_id").with_columns(
-        status=pl.lit("draft"),
-        document=pl.when(pl.col("total") < 0)
-        .then(pl.lit(CREDIT_NOTE))
-        .otherwise(pl.lit(SUPPLEMENTARY)),
-        number=pl.lit(None, pl.Int64),
-        issued_at=pl.lit(None, INSTANT),
+    invoices = (
+        headings.join(totals, on="invoice_id")
+        .sort("invoice_id")
+        .with_columns(
+            status=pl.lit("draft"),
+            document=pl.when(pl.col("total") < 0)
+            .then(pl.lit(CREDIT_NOTE))
+            .otherwise(pl.lit(SUPPLEMENTARY)),
+            number=pl.lit(None, pl.Int64),
+            issued_at=pl.lit(None, INSTANT),
+        )
     )
     documents = {}
     for period in sorted(set(headings["period"])):
