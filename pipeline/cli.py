@@ -121,6 +121,9 @@ _store = _option(
 _feeds = _option(
     "--feeds", type=click.Path(path_type=Path), required=True, help="Where the exports lie."
 )
+_allow_shrink = _option(
+    "--allow-shrink", is_flag=True, help="Accept exports that are gone, and days that lose rows."
+)
 _tenant = _option("--tenant", multiple=True, help="Only this tenant; may be given again.")
 
 
@@ -163,6 +166,7 @@ def _work_options(command: Command) -> Command:
 @_feeds
 @_store
 @_tenant
+@_allow_shrink
 @_work_options
 def run(periods: list[Period], feeds: Path, store: Path, **options: Any) -> None:
     """Bill a month: every stage, in order."""
@@ -173,6 +177,7 @@ def run(periods: list[Period], feeds: Path, store: Path, **options: Any) -> None
 @_period
 @_feeds
 @_store
+@_allow_shrink
 @_work_options
 def ingest(periods: list[Period], feeds: Path, store: Path, **options: Any) -> None:
     """Take exports in: read the new ones once, list those that count."""
@@ -262,6 +267,7 @@ def _execute(
     wait: int = 0,
     log_format: str = "text",
     day: date | None = None,
+    allow_shrink: bool = False,
 ) -> None:
     """Run a command's stages for each period in order, and leave with its exit code."""
     gc.set_threshold(ALLOCATIONS_A_COLLECTION)
@@ -278,6 +284,7 @@ def _execute(
 
     budget = Budget(workers, memory or usual_memory())
     stages = tuple(stage for stage in STAGES if command in ("run", stage.name))
+    accepted = ["--allow-shrink"] * allow_shrink
     has_errors = False
     with teller(log_format) as tell, store_lock(store, wait), embedded(budget.workers) as executor:
         for period in periods:
@@ -286,11 +293,12 @@ def _execute(
                 stages,
                 store,
                 feeds,
-                " ".join([command, *(f"--tenant {name}" for name in tenant)]),
+                " ".join([command, *(f"--tenant {name}" for name in tenant), *accepted]),
                 datetime.now(UTC),
                 frozenset(tenant) or None,
                 day.toordinal() if day else None,
                 budget,
+                allow_shrink=allow_shrink,
             )
             done = execute(request, executor, tell.progress)
             tell.done(period, command, done)

@@ -59,6 +59,7 @@ class Request:
     only_tenants: frozenset[str] | None = None
     access_day: int | None = None
     budget: Budget = field(default_factory=Budget)
+    allow_shrink: bool = False
 
     @property
     def day(self) -> int:

@@ -121,7 +121,14 @@ def _listing(
             raise AssertionError("ingest is asked for with a feeds directory")
         progress(Step("ingest"))
         arrived_at = request.now.astimezone(UTC).isoformat()
-        return ingest(request.feeds, request.store, executor, arrived_at, progress)[0]
+        return ingest(
+            request.feeds,
+            request.store,
+            executor,
+            arrived_at,
+            progress,
+            allow_shrink=request.allow_shrink,
+        )[0]
     listing = landed.listing()
     if listing is None:
         raise InputMissing(
