@@ -162,7 +162,14 @@ def _listing(
     """The exports that count: as they lie in the feeds directory now, or as the store has them."""
     if request.as_of is None and request.feeds is not None and request.takes_in:
         progress(Step("ingest"))
-        return ingest(request.feeds, request.store, executor, request.now, progress)[0]
+        return ingest(
+            request.feeds,
+            request.store,
+            executor,
+            request.now,
+            progress,
+            allow_shrink=request.allow_shrink,
+        )[0]
     listing = landed.listing(request.as_of)
     if listing is None:
         by_then = f"by {request.as_of:%Y-%m-%dT%H:%M:%SZ}" if request.as_of else "yet"

@@ -23,6 +23,7 @@ KEYS: dict[str, type] = {
     "memory": str,
     "wait": int,
     "log_format": str,
+    "allow_shrink": bool,
 }
 """Every key there is: the name of an option, and the type of its value."""
 
@@ -55,10 +56,15 @@ def read_settings(path: Path = FILE) -> dict[str, Any]:
 
 
 def _is_of(kind: type, value: object) -> bool:
-    """Whether a value is of the kind, and no truth value, which Python takes for a number."""
+    """Whether a value is of the kind; a truth value is no number, which Python takes it for."""
     if isinstance(value, list):
         return kind is list and all(isinstance(one, str) for one in value)
-    return isinstance(value, kind) and not isinstance(value, bool)
+    return isinstance(value, kind) and isinstance(value, bool) == (kind is bool)
 
 
-_EXAMPLES = {str: 'text, such as "feeds"', list: 'a list, such as ["acme"]', int: "a whole number"}
+_EXAMPLES = {
+    str: 'text, such as "feeds"',
+    list: 'a list, such as ["acme"]',
+    int: "a whole number",
+    bool: "true or false",
+}

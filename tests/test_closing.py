@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from pipeline import compare, correct, money, request, run
 from pipeline.cli import billing, issuing
+from pipeline.stages import rate
 from tests.good_feeds import PERIOD, Feeds, good, rows_of, save
 from tests.support import Row, bill, shown, tenantbill
 
@@ -286,6 +289,7 @@ def test_a_plan_says_what_brought_each_change_and_in_which_export(books: Books, 
 def test_a_corrected_row_another_primary_a_zone_and_users_are_reasons(books: Books) -> None:
     books.add("usage", event_id="e2", user_id="u2")
     books.add("subscriptions", subscription_id="acme-T", start_date="2026-02-01")
+    books.add("rates", subscription_id="acme-T", charge="overage")
     books.run()
     books.close()
     longer = {"event_id": "e2", "user_id": "u2", "started_at": "2026-10-05T11:00:00Z"}
@@ -311,13 +315,8 @@ def test_another_version_of_the_program_is_a_reason_where_no_export_is(
 
 def _other_rules(monkeypatch: pytest.MonkeyPatch) -> None:
     """A version of the program in which everybody pays one more cent a month."""
-    from decimal import Decimal  # noqa: PLC0415
-
-    from pipeline import compare, correct, request, run  # noqa: PLC0415
-    from pipeline.stages import rate  # noqa: PLC0415
-
-    right = rate.amount
-    monkeypatch.setattr(rate, "amount", lambda *of: right(*of) + Decimal("0.01"))
+    dearer = lambda *of: money.amount(*of) + Decimal("0.01")  # noqa: E731
+    monkeypatch.setattr(rate, "amount", dearer)
     for room in (request, run, correct, compare):
         monkeypatch.setattr(room, "billing_code", lambda: "another")
 
@@ -582,16 +581,9 @@ def test_leap_years_and_changes_of_the_clock_are_corrected_to_the_cent(
     books.correct()
     bill(books.feeds, tmp_path / "fresh", period)
     (fresh,) = shown("invoices", period, tmp_path / "fresh")
-    issued = [row for month in (period, _next(period)) for row in books.shown("invoices", month)]
-    from decimal import Decimal  # noqa: PLC0415
-
+    after = str(Period.parse(period).following)
+    issued = [row for month in (period, after) for row in books.shown("invoices", month)]
     assert sum(Decimal(row["total"]) for row in issued) == Decimal(fresh["total"]) != 10
-
-
-def _next(period: str) -> str:
-    from pipeline.period import Period  # noqa: PLC0415
-
-    return str(Period.parse(period).following)
 
 
 def test_only_what_stands_on_usage_names_the_tenant_of_another(books: Books) -> None:

@@ -145,6 +145,8 @@ def test_options_come_from_the_command_line_then_the_environment_then_the_settin
         (b'quite_other = "x"', "known are feeds, store"),
         (b"store = 1", "store is 1"),
         (b"workers = true", "workers is True"),
+        (b"allow_shrink = 1", "allow_shrink is 1"),
+        (b'allow_shrink = "yes"', "true or false"),
         (b'workers = "2"', "a whole number"),
         (b'tenant = "acme"', "a list"),
         (b"tenant = [1]", "a list"),

@@ -1,7 +1,8 @@
 """Take exports in: find them, read the new ones once, and list those that count.
 
 Belongs here: deciding which exports are new and how they are landed together. Does not belong here:
-reading a file (`sources`), the landed form (`store.landing`), and what rows are good.
+reading a file (`sources`), what may not be lost (`losses`), the landed form (`store.landing`), and
+what rows are good.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pipeline.errors import FeedMissing
 from pipeline.findings import Finding, finding
 from pipeline.fingerprint import file_sha256, fingerprint, reading_code
 from pipeline.sources import find_exports, read_export, unknown_columns
+from pipeline.stages.losses import refuse_losses
 from pipeline.steps import Progress, Step
 from pipeline.store.landing import LandedStore, ListedExport, Listing
 from schemas.columns import Table
@@ -37,11 +39,18 @@ class _Arrival:
 
 
 def ingest(
-    feeds: Path, store: Path, executor: Executor, now: datetime, progress: Progress
+    feeds: Path,
+    store: Path,
+    executor: Executor,
+    now: datetime,
+    progress: Progress,
+    *,
+    allow_shrink: bool = False,
 ) -> tuple[Listing, bool]:
     """The listing of the exports that are in the feeds directory now, and whether it is a new one.
 
-    Exports whose content the last listing already has are not read again.
+    Exports whose content the last listing already has are not read again. What the last listing has
+    and is lost now is an error, unless `allow_shrink`.
     """
     landed = LandedStore(store)
     before = landed.listing()
@@ -63,6 +72,8 @@ def ingest(
     exports = tuple(listed.values())
     if before and _content(before.exports) == _content(exports):
         return before, False
+    if before and not allow_shrink:
+        refuse_losses(feeds, landed, before.exports, exports)
     return landed.add_listing(exports, now), True
 
 
