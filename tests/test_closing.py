@@ -12,6 +12,7 @@ import pytest
 
 from pipeline import compare, correct, money, request, run
 from pipeline.cli import billing, issuing
+from pipeline.period import Period
 from pipeline.stages import rate
 from tests.good_feeds import PERIOD, Feeds, good, rows_of, save
 from tests.support import Row, bill, shown, tenantbill
@@ -229,6 +230,23 @@ def test_days_of_grace_are_waited_for_without_a_complaint(
     told = books.close(PERIOD, "--after", 3)
     assert ("not due: not before 2026-11-04T00:00:00Z" in told) == (not closes)
     assert bool(books.issued(PERIOD)) == closes
+
+
+def test_a_clock_that_jumps_spoils_nothing(books: Books, clock: Callable[[str], None]) -> None:
+    clock("2019-01-01T00:00:00Z")
+    books.change("rates", unit_price="12")
+    books.run()
+    assert {row["total"] for row in books.shown("invoices")} == {"12", "10"}, "the newest counts"
+    assert "the month is not over" in books.close(code=3)
+    clock("2031-01-01T00:00:00Z")
+    books.close()
+    issued = books.issued(PERIOD)
+    clock(CLOCK)
+    books.change("rates", unit_price="13")
+    books.correct()
+    assert books.issued(PERIOD) == issued
+    assert [row["number"] for row in books.issued(AFTER)] == ["2"]
+    assert books.plan() == []
 
 
 def test_a_run_beside_issued_invoices_changes_none_of_them(books: Books) -> None:
