@@ -22,6 +22,7 @@ from pipeline.issuing.issue import issue
 from pipeline.issuing.life import ends_at, settles_at
 from pipeline.period import Period
 from pipeline.published import Published
+from pipeline.rules.terms import Catalogue
 from pipeline.run import load_terms
 from pipeline.stages.order import STAGES
 from pipeline.stages.terms import Terms
@@ -127,8 +128,7 @@ def _drafts(request: CloseRequest, published: Published, landed: LandedStore) ->
         return published.results.read(table, request.period, run.parts.values())
 
     terms = load_terms(landed, landed.listing_of(run.listing))
-    routed = [meter.name for meter in terms.catalogue.values() if meter.routing == "primary"]
-    connected = read(USAGE_SPLIT).filter(pl.col("meter").is_in(routed))["tenant_id"]
+    connected = read(USAGE_SPLIT).filter(is_routed(terms.catalogue))["tenant_id"]
     return _Drafts(
         run,
         Documents(read(INVOICES), read(INVOICE_LINES)),
@@ -136,6 +136,12 @@ def _drafts(request: CloseRequest, published: Published, landed: LandedStore) ->
         frozenset(connected),
         terms,
     )
+
+
+def is_routed(catalogue: Catalogue) -> pl.Expr:
+    """Whether a row is of a meter of Webex Connect: those that are routed to the primary (R3.3)."""
+    routed = [meter.name for meter in catalogue.values() if meter.routing == "primary"]
+    return pl.col("meter").is_in(routed)
 
 
 def _candidates(request: CloseRequest, drafts: _Drafts, closed: Container[str]) -> list[str]:

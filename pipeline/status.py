@@ -6,21 +6,28 @@ Belongs here: one row a month, and one row an act. Does not belong here: printin
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
 import polars as pl
 
+from pipeline.close import is_routed
 from pipeline.errors import InputMissing
+from pipeline.issuing.life import ends_at, settles_at
 from pipeline.money import minor_units
 from pipeline.period import Period
 from pipeline.published import Published
+from pipeline.run import load_terms
 from pipeline.stages.order import STAGES
 from pipeline.store.landing import LandedStore
 from pipeline.store.ledger import Entry
 from pipeline.store.results import Run
 from schemas.columns import INSTANT
-from schemas.datasets import FINDINGS, INVOICES
+from schemas.datasets import FINDINGS, INVOICES, USAGE_SPLIT
+
+LAST_ZONE = "Etc/GMT+12"
+"""The zone in which months end last."""
 
 _LOG = pl.Schema(
     {
@@ -40,16 +47,22 @@ _LOG = pl.Schema(
 )
 
 
-def status_of(store: Path, periods: Sequence[Period] | None) -> pl.DataFrame:
+def status_of(store: Path, periods: Sequence[Period] | None, now: datetime) -> pl.DataFrame:
     """One row a published period: its run, what it rests on, and how it stands."""
-    published = Published(store)
+    published, landed = Published(store), LandedStore(store)
     wanted = [one for one in published.periods if periods is None or one in periods]
-    rows = [_standing(published, period) for period in wanted]
+    rows = [
+        {
+            **_standing(published, period),
+            "provisional_until": provisional_until(published, landed, period, now),
+        }
+        for period in wanted
+    ]
     if not rows:
         raise InputMissing(
             "nothing is published", where=store, remedy="run `tenantbill run PERIOD --feeds DIR`"
         )
-    listing = LandedStore(store).listing()
+    listing = landed.listing()
     newest = listing.number if listing else None
     is_newest = pl.col("exports").is_null() | pl.col("exports").eq_missing(pl.lit(newest))
     return pl.DataFrame(rows, infer_schema_length=None).with_columns(
@@ -120,6 +133,23 @@ def _state(published: Published, period: Period) -> str:
     if not closed:
         return "open"
     return f"closed but for {len(still_open)}" if still_open else "closed"
+
+
+def provisional_until(
+    published: Published, landed: LandedStore, period: Period, now: datetime
+) -> datetime | None:
+    """The instant until which an open period's figures can still settle by themselves.
+
+    Until it is over everywhere; with usage of Webex Connect until that settles.
+    """
+    run, over, settled = published.run(period), ends_at(period, LAST_ZONE), settles_at(period)
+    if run is None or now >= settled or not published.open_tenants(period):
+        return None
+    terms = load_terms(landed, landed.listing_of(run.listing))
+    split = published.rows(USAGE_SPLIT, period)
+    is_connected = split is not None and len(split.filter(is_routed(terms.catalogue)))
+    until = settled if is_connected else over
+    return until if now < until else None
 
 
 def money_of(invoices: pl.DataFrame) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -11,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import compare, correct, money, request, run
-from pipeline.cli import billing, issuing
+from pipeline.cli import billing, issuing, reading
 from pipeline.period import Period
 from pipeline.stages import rate
 from tests.good_feeds import PERIOD, Feeds, good, rows_of, save
@@ -90,6 +93,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
         instant = datetime.fromisoformat(words).astimezone(UTC)
         monkeypatch.setattr(issuing, "now", lambda: instant)
         monkeypatch.setattr(billing, "now", lambda: instant)
+        monkeypatch.setattr(reading, "now", lambda: instant)
 
     set_to(CLOCK)
     return set_to
@@ -143,9 +147,7 @@ def test_a_blocked_tenant_stays_open_and_is_named(tmp_path: Path, clock: object)
     assert "acme stays open: missing_rate" in told
     statuses = {row["tenant_id"]: row["status"] for row in books.shown("invoices")}
     assert statuses == {"acme": "blocked", "bolt": "issued"}
-    assert tenantbill("status", "--store", books.store).stdout.splitlines()[1].split(",")[1] == (
-        "closed but for 1"
-    )
+    assert _status(books)["state"] == "closed but for 1"
     books.rows["rates"] = priced("acme", "bolt")["rates"]
     save(books.rows, books.feeds)
     books.run()
@@ -195,6 +197,8 @@ def test_a_month_with_connect_usage_is_provisional_until_the_fourth(
     books = Books(tmp_path, feeds)
     clock(at)
     books.run()
+    until = _status(books)["provisional_until"]
+    assert until == ("" if at.startswith("2026-11-04") else "2026-11-04T00:00:00Z")
     assert told in books.close(PERIOD, *options, code=0 if closes else 3)
     assert bool(books.issued(PERIOD)) == closes
 
@@ -203,7 +207,15 @@ def test_a_month_without_connect_usage_settles_when_it_is_over(
     books: Books, clock: Callable[[str], None]
 ) -> None:
     clock("2026-11-01T00:00:00Z")
+    assert _status(books)["provisional_until"] == "2026-11-01T12:00:00Z", "over everywhere"
     books.close()
+    assert _status(books)["provisional_until"] == ""
+
+
+def _status(books: Books) -> Row:
+    result = tenantbill("status", PERIOD, "--store", books.store)
+    (row,) = csv.DictReader(io.StringIO(result.stdout))
+    return row
 
 
 def test_a_month_is_over_when_it_is_over_where_the_tenant_lives(
@@ -528,6 +540,48 @@ def test_a_tenant_that_the_exports_name_no_more_is_not_credited_by_itself(books:
     result = tenantbill(*("plan", "--feeds", books.feeds, "--store", books.store, "--allow-shrink"))
     assert result.exit_code == 3
     assert "acme cannot be compared: the exports name it no more" in result.stderr
+
+
+def test_a_plan_as_of_an_instant_knows_nothing_that_came_later(
+    books: Books, clock: Callable[[str], None]
+) -> None:
+    books.close()
+    books.change("rates", unit_price="12")
+    clock("2026-11-11T08:00:00Z")
+    assert len(books.plan()) == 1
+    assert books.plan(PERIOD, "--as-of", "2026-11-10T08:00:00Z") == []
+
+
+def test_a_price_that_reaches_back_shows_every_closed_month_it_would_change(books: Books) -> None:
+    for period in ("2026-08", "2026-09"):
+        books.run(period)
+        books.close(period)
+    books.close()
+    books.change("rates", unit_price="12", start_date="2026-09-01")
+    books.add("rates", unit_price="10", start_date="", end_date="2026-08-31")
+    assert [row["usage_period"] for row in books.plan()] == ["2026-09", "2026-10"]
+
+
+def test_what_another_version_read_is_not_taken_for_ours(
+    books: Books, clock: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock("2026-11-11T08:00:00Z")
+    monkeypatch.setattr(run, "reading_code", lambda: "another")
+    words = ("run", PERIOD, "--feeds", books.feeds, "--store", books.store)
+    result = tenantbill(*words, "--as-of", "2026-11-10T08:00:00Z")
+    assert result.exit_code == 1
+    assert "[ReadByAnotherVersion]" in result.stderr
+
+
+def test_what_a_closed_month_was_made_from_must_be_there_to_say_why(books: Books) -> None:
+    books.close()
+    books.change("rates", unit_price="12")
+    books.run()
+    shutil.rmtree(books.store / "landed")
+    result = tenantbill("plan", "--feeds", books.feeds, "--store", books.store)
+    assert result.exit_code == 1
+    assert "[StoreDamaged]" in result.stderr
+    assert "restore landed/ from a backup" in result.stderr
 
 
 def test_without_any_closed_month_there_is_nothing_to_plan(books: Books) -> None:

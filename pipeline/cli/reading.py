@@ -13,6 +13,7 @@ import click
 
 from pipeline.cli import options
 from pipeline.cli.group import examples, main
+from pipeline.cli.work import now
 from pipeline.period import Period
 
 
@@ -55,7 +56,7 @@ def status(periods: list[Period] | None, store: Path) -> None:
     from pipeline.show import write_rows  # noqa: PLC0415
     from pipeline.status import status_of  # noqa: PLC0415
 
-    write_rows(status_of(store, periods), usual_shape())
+    write_rows(status_of(store, periods, now()), usual_shape())
 
 
 @main.command(epilog=examples("tenantbill log", "tenantbill log 2026-10 --format json"))

@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.period import EPOCH_DAY, Period
+from pipeline.rules.pricing import RateCard
 from pipeline.stages.terms import Terms
 from pipeline.store.landing import LandedStore, ListedExport, Listing
 from pipeline.store.usage import SLOTS, LandedUsage, Stretch
@@ -37,11 +38,18 @@ class Inputs:
     code: str
     read_terms: Callable[[], Terms]
     read: Read
+    _cards: dict[int, RateCard] = field(default_factory=dict)
 
     @cached_property
     def terms(self) -> Terms:
         """The terms that the exports state."""
         return self.read_terms()
+
+    def card(self, day: int) -> RateCard:
+        """The prices in force on a day."""
+        if day not in self._cards:
+            self._cards[day] = RateCard(self.terms.rates, day)
+        return self._cards[day]
 
     @cached_property
     def corrected(self) -> dict[str, set[tuple[str, str, int]]]:

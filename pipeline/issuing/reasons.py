@@ -12,10 +12,9 @@ from datetime import date
 from typing import NamedTuple
 
 from pipeline.findings import counted
-from pipeline.issuing.inputs import Changed
+from pipeline.issuing.inputs import Changed, Inputs
 from pipeline.money import plain
 from pipeline.period import FIRST_DAY, LAST_DAY, Days
-from pipeline.rules.pricing import RateCard
 from pipeline.rules.primary import closing_primary
 from pipeline.rules.terms import Entitlement, Rate, Subscription, Tenant
 
@@ -111,15 +110,14 @@ def _price(case: _Case) -> Iterator[Reason]:
 
 
 def _tiers(case: _Case) -> tuple[list[Rate], list[Rate]]:
-    def of(terms_rates: tuple[Rate, ...], tenant: Tenant) -> list[Rate]:
+    def of(side: Inputs, tenant: Tenant) -> list[Rate]:
         subscription = tenant.subscription(case.line.subscription_id)
         if subscription is None:
             return []
-        card = RateCard(terms_rates, case.changed.period.last_day)
+        card = side.card(case.changed.period.last_day)
         return card.tiers(tenant, subscription, case.line.meter, CHARGES[case.line.kind])
 
-    sides = case.changed
-    return of(sides.before.terms.rates, case.before), of(sides.after.terms.rates, case.after)
+    return of(case.changed.before, case.before), of(case.changed.after, case.after)
 
 
 def _entitlement(case: _Case) -> Iterator[Reason]:

@@ -124,7 +124,8 @@ class LandedStore:
         return Landing(landing_id, totals.rows, totals.quantity, tuple(recounted))
 
     def landing(self, landing_id: str) -> Landing:
-        """A landing of usage."""
+        """A landing of usage. Raises `StoreDamaged` where it is gone."""
+        self._check_there(landing_id)
         value = read_json(self._folder(landing_id) / "manifest.json")
         return Landing(
             landing_id,
@@ -150,7 +151,11 @@ class LandedStore:
         return {slot: frozenset(names) for slot, names in named.iter_rows()}
 
     def rows_of(self, export: ListedExport, table: Table) -> pl.DataFrame:
-        """All rows of an export of a small feed: its columns, `row`, `defects`, `raw`."""
+        """All rows of an export of a small feed: its columns, `row`, `defects`, `raw`.
+
+        Raises `StoreDamaged` where they are gone.
+        """
+        self._check_there(export.landing)
         extra = {"row": pl.Int64(), "defects": pl.String(), "raw": pl.String()}
         file = self._folder(export.landing) / "rows.parquet"
         if not file.exists():
@@ -179,6 +184,15 @@ class LandedStore:
         }
         write_json(self._file(listing.number), value)
         return listing
+
+    def _check_there(self, landing_id: str) -> None:
+        if not self.has(landing_id):
+            raise StoreDamaged(
+                "the rows of an export are gone that something published was made from",
+                where=self._folder(landing_id),
+                remedy="restore landed/ from a backup; while no month is closed, you may also put "
+                "the exports back as they were and run `tenantbill ingest PERIOD --feeds DIR`",
+            )
 
     def _file(self, number: int) -> Path:
         return self._listings / f"{number:08d}.json"
