@@ -450,6 +450,19 @@ def test_applying_twice_does_nothing_the_second_time(books: Books) -> None:
     assert books.shown("invoices", AFTER) == before
 
 
+def test_a_plan_is_applied_to_the_exports_it_was_made_from(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the settings say: only --feeds, given with `apply`, names another directory."""
+    books.close()
+    books.change("rates", unit_price="12")
+    books.plan()
+    elsewhere = save(priced("acme", "bolt"), books.folder / "elsewhere")
+    assert "[PlanOutdated]" in books.apply("--feeds", elsewhere, code=1)
+    monkeypatch.setenv("TENANTBILL_FEEDS", str(elsewhere))
+    assert "issued 1 document" in books.apply()
+
+
 CHANGED_SINCE: dict[str, tuple[Callable[[Books], object], str]] = {
     "another export": (lambda books: books.add("usage", event_id="e9"), "usage.csv"),
     "another price": (lambda books: books.change("rates", unit_price="13"), "rates.csv"),
@@ -587,6 +600,13 @@ def test_what_a_closed_month_was_made_from_must_be_there_to_say_why(books: Books
 def test_without_any_closed_month_there_is_nothing_to_plan(books: Books) -> None:
     result = tenantbill("plan", "--store", books.store)
     assert (result.exit_code, result.stdout) == (0, "no month is closed: nothing to correct\n")
+
+
+def test_a_plan_of_an_open_month_says_that_it_is_open(books: Books) -> None:
+    books.close()
+    result = tenantbill("plan", "2026-09..2026-10", "--store", books.store)
+    assert result.exit_code == 0
+    assert result.stderr == "2026-09 is open: nothing of it is issued that could change\n"
 
 
 def test_diff_compares_drafts_too_and_publishes_nothing(books: Books) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from pipeline.cli import options
 from pipeline.cli.group import CHANGES, DONE, DONE_WITH_ERRORS, examples, main
@@ -166,6 +167,10 @@ def plan(
         if output:
             write_plan(output, made, feeds, requests[0].now, actor())
     _write_plan(made, format or usual_shape())
+    compared = {month.worked.request.period for month in made.months}
+    for period in asked:
+        if period not in compared:
+            click.echo(f"{period} is open: nothing of it is issued that could change", err=True)
     for name, why in made.blocked.items():
         click.echo(f"{name} cannot be compared: {why}", err=True)
     if exit_code and len(made.changes):
@@ -244,11 +249,15 @@ def diff(
 @options.feeds_if_any
 @options.of_work
 def apply(
-    plan_file: Path, store: Path, reason: str, feeds: Path | None, **surroundings: Any
+    plan_file: Path,
+    store: Path,
+    reason: str,
+    feeds: Path | None,
+    **surroundings: Any,
 ) -> None:
     """Issue the documents of a plan, if all it was computed from is as it was.
 
-    Exports are looked for where the plan found them, unless --feeds says otherwise.
+    Exports are looked for where the plan found them, unless --feeds is given here.
     """
     if not reason.strip():
         raise click.BadParameter("say why in some words", param_hint="--reason")
@@ -259,6 +268,8 @@ def apply(
         from pipeline.store.ledger import Ledger  # noqa: PLC0415
 
         asked, ledger = read_plan(plan_file), Ledger(store)
+        said_by = click.get_current_context().get_parameter_source("feeds")
+        found_in = feeds if said_by is ParameterSource.COMMANDLINE else asked.feeds
         before = applied_before(ledger, asked.plan_id)
         if before is not None:
             words = f"applied already, at {before.act.at:%Y-%m-%dT%H:%M:%SZ}: nothing was done"
@@ -266,7 +277,13 @@ def apply(
             sys.exit(DONE)
         tenants = tuple(sorted(asked.only_tenants or ()))
         requests = _requests(
-            work, asked.periods, store, feeds or asked.feeds, tenants, asked.as_of, True
+            work,
+            asked.periods,
+            store,
+            found_in,
+            tenants,
+            asked.as_of,
+            True,
         )
         made = make_plan(requests, work.executor, work.tell.progress)
         check_same(asked, made, plan_file)

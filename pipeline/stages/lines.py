@@ -115,8 +115,10 @@ def with_because(parts: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
     counts = pl.col("because_counts").str.json_decode(pl.Struct(dict.fromkeys(REASONS, pl.Int64())))
     reasons = pl.concat_str(
         [
-            pl.format(f"{{}} rows {reason.replace('_', ' ')}", counts.struct.field(reason))
+            pl.format(f"{{}} {{}} {reason.replace('_', ' ')}", number, noun)
             for reason in REASONS
+            for number in [counts.struct.field(reason)]
+            for noun in [pl.when(number == 1).then(pl.lit("row")).otherwise(pl.lit("rows"))]
         ],
         separator=", ",
         ignore_nulls=True,

@@ -1,0 +1,75 @@
+"""Delta tables from one version of the program to the next: what is there stays readable."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipeline.errors import StoreDamaged
+from pipeline.store.delta import DeltaTables, StoreNameUnusable
+
+OLD = pl.Schema({"period": pl.String(), "total": pl.Decimal(38, 6)})
+NEW = pl.Schema({"period": pl.String(), "number": pl.Int64(), "total": pl.Decimal(38, 6)})
+
+
+def rows(schema: pl.Schema, *values: tuple[object, ...]) -> pl.DataFrame:
+    return pl.DataFrame(list(values), schema=schema, orient="row")
+
+
+def test_a_table_that_gains_a_column_reads_as_empty_where_it_was_not_written(
+    tmp_path: Path,
+) -> None:
+    tables = DeltaTables(tmp_path)
+    before = rows(OLD, ("2026-09", Decimal("1.005")))
+    tables.put("invoices", before, ["period"], "period = '2026-09'")
+    tables.put("invoices", rows(NEW, ("2026-10", 7, Decimal(2))), ["period"], "period = '2026-10'")
+    found = tables.read("invoices", NEW).sort("period")
+    assert found.rows() == [("2026-09", None, Decimal("1.005")), ("2026-10", 7, Decimal(2))]
+    assert tables.read("invoices", OLD).schema == OLD, "an older reader passes over what is new"
+
+
+def test_an_appended_table_gains_columns_too(tmp_path: Path) -> None:
+    tables = DeltaTables(tmp_path)
+    tables.append("runs", rows(OLD, ("2026-09", Decimal(1))), "one")
+    tables.append("runs", rows(NEW, ("2026-10", 7, Decimal(2))), "two")
+    assert tables.read("runs", NEW).sort("period")["number"].to_list() == [None, 7]
+
+
+def test_putting_the_same_again_leaves_one_of_it_and_what_is_beside(tmp_path: Path) -> None:
+    tables = DeltaTables(tmp_path)
+    for period in ("2026-09", "2026-10", "2026-10"):
+        of = rows(OLD, (period, Decimal(1)))
+        tables.put("invoices", of, ["period"], f"period = '{period}'")
+    assert sorted(tables.read("invoices", OLD)["period"]) == ["2026-09", "2026-10"]
+
+
+def test_only_the_partitions_that_are_wanted_are_read(tmp_path: Path) -> None:
+    tables = DeltaTables(tmp_path)
+    for period in ("2026-09", "2026-10"):
+        of = rows(OLD, (period, Decimal(1)))
+        tables.put("invoices", of, ["period"], f"period = '{period}'")
+    found = tables.read("invoices", OLD, pl.col("partition.period") == "2026-10")
+    assert found["period"].to_list() == ["2026-10"]
+    assert tables.read("invoices", OLD, pl.col("partition.period") == "2026-11").is_empty()
+
+
+def test_a_table_that_was_never_written_is_empty(tmp_path: Path) -> None:
+    assert DeltaTables(tmp_path).read("invoices", NEW).schema == NEW
+    assert not DeltaTables(tmp_path).has("invoices")
+
+
+def test_a_file_that_is_gone_is_named(tmp_path: Path) -> None:
+    tables = DeltaTables(tmp_path)
+    tables.append("runs", rows(OLD, ("2026-09", Decimal(1))), "one")
+    (file,) = (tmp_path / "results" / "runs").glob("*.parquet")
+    file.unlink()
+    with pytest.raises(StoreDamaged, match=file.name):
+        tables.read("runs", OLD)
+
+
+def test_a_folder_that_its_files_cannot_have_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StoreNameUnusable):
+        DeltaTables(tmp_path / "100%")
