@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import compare, correct, money, request, run
-from pipeline.cli import billing, issuing, reading
+from pipeline.cli import billing, closing, correcting, reading
 from pipeline.period import Period
 from pipeline.stages import rate
 from tests.good_feeds import PERIOD, Feeds, good, rows_of, save
@@ -91,9 +91,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 
     def set_to(words: str) -> None:
         instant = datetime.fromisoformat(words).astimezone(UTC)
-        monkeypatch.setattr(issuing, "now", lambda: instant)
-        monkeypatch.setattr(billing, "now", lambda: instant)
-        monkeypatch.setattr(reading, "now", lambda: instant)
+        for room in (billing, closing, correcting, reading):
+            monkeypatch.setattr(room, "now", lambda: instant)
 
     set_to(CLOCK)
     return set_to
