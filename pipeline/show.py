@@ -9,8 +9,9 @@ import sys
 from collections.abc import Sequence
 from datetime import datetime
 from difflib import get_close_matches
-from io import BytesIO
+from io import BytesIO, StringIO
 from pathlib import Path
+from shutil import get_terminal_size
 
 import polars as pl
 
@@ -56,7 +57,8 @@ def write_rows(rows: pl.DataFrame, shape: str) -> None:
     written = BytesIO()
     match shape:
         case "table":
-            _write_table(rows)
+            width = get_terminal_size().columns if sys.stdout.isatty() else 10_000
+            written.write(as_table(rows, width).encode())
         case "csv":
             _texts(rows).write_csv(written)
         case "json":
@@ -113,7 +115,8 @@ def _text(name: str, dtype: pl.DataType) -> pl.Expr:
     return column
 
 
-def _write_table(rows: pl.DataFrame) -> None:
+def as_table(rows: pl.DataFrame, width: int = 10_000) -> str:
+    """Rows as a table for eyes, numbers to the right."""
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table as RichTable  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
@@ -123,7 +126,6 @@ def _write_table(rows: pl.DataFrame) -> None:
         grid.add_column(name, justify="right" if dtype.is_numeric() else "left", overflow="fold")
     for row in _texts(rows).iter_rows():
         grid.add_row(*(Text("" if value is None else str(value)) for value in row))
-    console = Console()
-    if not console.is_terminal:
-        console.width = 10_000
-    console.print(grid)
+    written = StringIO()
+    Console(file=written, width=width, force_terminal=sys.stdout.isatty()).print(grid)
+    return written.getvalue()
