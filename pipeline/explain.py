@@ -56,6 +56,8 @@ class Explainer:
         self._landed = LandedStore(store)
         self._contexts: dict[tuple[int, Period, str], Context] = {}
         self._issued_by: dict[str, set[str]] = {}
+        self._of_month: dict[str, pl.DataFrame] = {}
+        self._lines_of: dict[str, pl.DataFrame] = {}
 
     def explain(self, name: str) -> list[Explanation]:
         """The line of that name, or all lines of the invoice of that name.
@@ -76,13 +78,15 @@ class Explainer:
 
     def _lines(self, name: str) -> pl.DataFrame:
         """The lines among which one of that name could be: all issued, and its month's drafts."""
-        try:
-            period = Period.parse(name.partition("/")[0])
-        except UsageError:
-            return self._issued
-        drafts = self._published.rows(INVOICE_LINES, period)
-        lines = self._issued if drafts is None else pl.concat([self._issued, drafts])
-        return lines.unique("line_id", keep="first", maintain_order=True)
+        month = name.partition("/")[0]
+        if month not in self._of_month:
+            try:
+                drafts = self._published.rows(INVOICE_LINES, Period.parse(month))
+            except UsageError:
+                drafts = None
+            lines = self._issued if drafts is None else pl.concat([self._issued, drafts])
+            self._of_month[month] = lines.unique("line_id", keep="first", maintain_order=True)
+        return self._of_month[month]
 
     def _explained(self, row: dict[str, Any], lines: pl.DataFrame) -> Explanation:
         line = Line(*(row[name] for name in _LINE))
@@ -114,10 +118,8 @@ class Explainer:
     def _context(self, row: dict[str, Any]) -> Context:
         """What a line was made from: as the ledger says of an issued one, else the newest run."""
         period, tenant = Period.parse(row["usage_period"]), row["tenant_id"]
-        entry = next(
-            (one for one in self._published.life.issuing_entries if self._is_issued_by(one, row)),
-            None,
-        )
+        entries = self._published.life.issuing_entries
+        entry = next((one for one in entries if self._is_issued_by(one, row)), None)
         if entry is not None:
             basis = entry.act.bases[period]
             number, parts = basis.listing, basis.parts
@@ -148,8 +150,11 @@ class Explainer:
         kind = row["corrected_kind"] or row["kind"]
         about = {"tenant_id": row["tenant_id"], "subscription_id": row["subscription_id"]}
         about |= {"kind": kind, "meter": row["meter"], "currency": row["currency"]}
-        rows = self._published.of_parts(INVOICE_LINES, context.period, context.parts)
-        rows = INVOICE_LINES.empty() if rows is None else rows
+        part = context.parts["rate"]
+        if part not in self._lines_of:
+            rows = self._published.of_parts(INVOICE_LINES, context.period, context.parts)
+            self._lines_of[part] = INVOICE_LINES.empty() if rows is None else rows
+        rows = self._lines_of[part]
         alike = rows.filter(pl.col(name) == value for name, value in about.items())
         said = [pl.col(name).eq_missing(pl.lit(row[name], MONEY)) for name in VALUE]
         same = alike.filter(*said)

@@ -78,7 +78,7 @@ def usage(context: Context, line: Line, subscription_id: str, others: Decimal) -
         told.append("It has no price of its own: only what is beyond all that is included (R10.3).")
     told.append(arithmetic(line, currency))
     tables = {"the split": split.drop("tenant_id", "meter")}
-    return Told(told, tables, context.in_exports(own), -others, rests_on_usage=True)
+    return Told(told, tables, context.in_exports(own), others, rests_on_usage=True)
 
 
 def measured(measure: str) -> str:
