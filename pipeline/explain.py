@@ -17,7 +17,7 @@ import polars as pl
 
 from pipeline.documents.model import Line
 from pipeline.errors import UsageError
-from pipeline.explaining.context import Context
+from pipeline.explaining.context import Context, Contexts
 from pipeline.explaining.lines import committed, usage
 from pipeline.explaining.overage import overage
 from pipeline.explaining.told import Told
@@ -53,8 +53,7 @@ class Explainer:
 
     def __init__(self, store: Path) -> None:
         self._published = Published(store)
-        self._landed = LandedStore(store)
-        self._contexts: dict[tuple[int, Period, str], Context] = {}
+        self._contexts = Contexts(self._published, LandedStore(store))
         self._issued_by: dict[str, set[str]] = {}
         self._of_month: dict[str, pl.DataFrame] = {}
         self._lines_of: dict[str, pl.DataFrame] = {}
@@ -128,13 +127,7 @@ class Explainer:
             if run is None:
                 raise AssertionError(f"{row['line_id']} was shown, but no run made it")
             number, parts = run.listing, run.parts
-        key = (number, period, tenant)
-        if key not in self._contexts:
-            listing = self._landed.listing_of(number)
-            self._contexts[key] = Context(
-                self._published, self._landed, listing, parts, period, tenant
-            )
-        return self._contexts[key]
+        return self._contexts.of(number, parts, period, tenant)
 
     def _is_issued_by(self, entry: Entry, row: dict[str, Any]) -> bool:
         if entry.entry_id not in self._issued_by:

@@ -56,6 +56,27 @@ def assert_explained(store: Path, feeds: Path, lines: list[Row]) -> dict[str, se
     return found
 
 
+def assert_shared_out(shares: list[Row], over: list[Row], lines: list[Row]) -> None:
+    """Every overage is shared out to the cent, by what each subscription used beyond its own."""
+    wanted: dict[tuple[str, str], Decimal] = {}
+    for line in lines:
+        if line["kind"] == "overage":
+            whose = line["tenant_id"], line["meter"]
+            wanted[whose] = wanted.get(whose, Decimal(0)) + Decimal(line["amount"] or "0")
+    for row in over:
+        whose = row["tenant_id"], row["meter"]
+        own = [one for one in shares if (one["tenant_id"], one["meter"]) == whose]
+        assert bool(own) == (row["overage"] != "0")
+        if own:
+            assert sum(Decimal(one["amount"] or "0") for one in own) == wanted[whose]
+            beyond = [Decimal(one["beyond"]) for one in own]
+            used = [Decimal(one["used"]) - Decimal(one["included"]) for one in own]
+            assert beyond == [max(one, Decimal(0)) for one in used]
+            # Allowances are rounded each, the tenant's once.
+            excess = sum(used) - Decimal(row["overage"])
+            assert abs(excess) <= Decimal("0.00001")
+
+
 @some
 @given(seeds)
 def test_the_usage_rows_behind_every_line_come_to_it(number: int) -> None:
@@ -66,6 +87,11 @@ def test_the_usage_rows_behind_every_line_come_to_it(number: int) -> None:
         bill(feeds, store, crowd.period)
         lines = shown("invoice_lines", crowd.period, store)
         behind = assert_explained(store, feeds, lines)
+        shares, over = (
+            shown("chargeback", crowd.period, store),
+            shown("overage", crowd.period, store),
+        )
+    assert_shared_out(shares, over, lines)
     owners: dict[tuple[str, Place], set[str]] = {}
     for line in lines:
         if line["kind"] == "usage":

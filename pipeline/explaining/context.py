@@ -35,9 +35,41 @@ ROWS = pl.Schema({"file": pl.String(), "sha256": pl.String(), **COUNTED})
 """A counted usage row with the export that it stands in."""
 
 
+class Contexts:
+    """What lines of a store were made from; what several of them share is opened once."""
+
+    def __init__(self, published: Published, landed: LandedStore) -> None:
+        self._published = published
+        self._landed = landed
+        self._known: dict[tuple[int, Period, str], Context] = {}
+        self._terms: dict[int, tuple[Listing, Terms]] = {}
+        self._cards: dict[tuple[int, Period], RateCard] = {}
+
+    def of(self, listing: int, parts: dict[str, str], period: Period, tenant_id: str) -> Context:
+        """A tenant in a period, as the exports of a listing and the parts of a run have it."""
+        key = (listing, period, tenant_id)
+        if key not in self._known:
+            exports, terms = self._stated(listing)
+            card = self._cards.get((listing, period)) or RateCard(terms.rates, period.last_day)
+            self._cards[listing, period] = card
+            self._known[key] = Context(
+                self._published, self._landed, exports, parts, period, tenant_id, terms, card
+            )
+        return self._known[key]
+
+    def _stated(self, number: int) -> tuple[Listing, Terms]:
+        if number not in self._terms:
+            listing = self._landed.listing_of(number)
+            self._terms[number] = listing, load_terms(self._landed, listing)
+        return self._terms[number]
+
+
 @dataclass(frozen=True)
 class Context:
-    """A tenant in a period, with the exports and results that its lines were made from."""
+    """A tenant in a period, with the exports and results that its lines were made from.
+
+    `terms` are those of everybody, `card` the prices in force at the end of the period (R10.1).
+    """
 
     published: Published
     landed: LandedStore
@@ -45,11 +77,8 @@ class Context:
     parts: dict[str, str]
     period: Period
     tenant_id: str
-
-    @cached_property
-    def terms(self) -> Terms:
-        """The terms of everybody, as the exports of that time state them."""
-        return load_terms(self.landed, self.listing)
+    terms: Terms
+    card: RateCard
 
     @property
     def tenant(self) -> Tenant:
@@ -59,11 +88,6 @@ class Context:
     def meter(self, name: str) -> Meter:
         """A meter of the catalogue."""
         return self.terms.catalogue[name]
-
-    @cached_property
-    def card(self) -> RateCard:
-        """The prices in force at the end of the period (R10.1)."""
-        return RateCard(self.terms.rates, self.period.last_day)
 
     def subscription(self, name: str) -> Subscription:
         """A subscription of the tenant."""
