@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pipeline.fingerprint import billing_code, fingerprint
 from pipeline.period import Period
+from pipeline.stages.assumptions import Assumption
 from pipeline.stages.bucket import Bucket, BucketTask, Piece
 from pipeline.stages.order import Stage
 from pipeline.stages.terms import Terms
@@ -50,7 +51,8 @@ SMALLEST_DAY, LARGEST_DAY = 50_000, 500_000
 class Request:
     """What a command asks for: some stages, in order, of one period.
 
-    With `as_of`, of the exports that counted at that instant, not of those that lie there now.
+    With `as_of`, of the exports that counted at that instant, not of those that lie there now. With
+    `assumptions`, on terms as they might have been: what comes of it is not to be published.
     """
 
     period: Period
@@ -65,6 +67,7 @@ class Request:
     as_of: datetime | None = None
     actor: str | None = None
     allow_shrink: bool = False
+    assumptions: tuple[Assumption, ...] = ()
 
     @property
     def takes_in(self) -> bool:
@@ -81,7 +84,8 @@ def inputs_of(request: Request, listing: Listing) -> str:
     """The name of everything that a request's results depend on."""
     exports = _identities(listing.exports)
     only = sorted(request.only_tenants) if request.only_tenants is not None else None
-    return fingerprint(billing_code(), str(request.period), exports, only, request.day)
+    made_of = (billing_code(), str(request.period), exports, only, request.day)
+    return fingerprint(*made_of, *map(str, request.assumptions))
 
 
 def parts_of(
@@ -148,6 +152,8 @@ def tasks_of(
     tasks = []
     for bucket in cut:
         inside = [name for name, slot in slots.items() if slot in bucket.slots]
+        if only is not None and not only.intersection(inside):
+            continue
         own = terms.for_usage(inside)
         names = frozenset().union(*(named.get(slot, frozenset()) for slot in bucket.slots))
         relevant = tuple(sorted(names & known))

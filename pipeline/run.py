@@ -18,12 +18,15 @@ from pipeline.errors import BillingError, InputMissing, UsageError
 from pipeline.findings import ERROR
 from pipeline.fingerprint import billing_code, fingerprint, reading_code
 from pipeline.issuing.life import Life
+from pipeline.period import Period
 from pipeline.request import Request, inputs_of, parts_of, pieces_of, tasks_of
+from pipeline.stages.assumptions import Assumption, assumed
 from pipeline.stages.bucket import buckets, run_bucket
 from pipeline.stages.conclude import Evidence
 from pipeline.stages.ingest import ingest
 from pipeline.stages.order import OF_USAGE, STAGES
 from pipeline.stages.terms import Terms, build_terms
+from pipeline.stages.terms_rules import Frames
 from pipeline.steps import Progress, Step
 from pipeline.store.landing import LandedStore, Listing
 from pipeline.store.ledger import Ledger
@@ -90,7 +93,7 @@ def work_out(request: Request, executor: Executor, progress: Progress) -> Worked
     if latest and latest.inputs == inputs and all(name in latest.parts for name in asked):
         draft = Draft(request, latest.parts, latest, results)
         return WorkedOut(request, listing, inputs, latest.parts, draft, latest)
-    terms = load_terms(landed, listing)
+    terms = load_terms(landed, listing, request.assumptions, request.period)
     _check_tenants(request, terms)
     parts = parts_of(request, listing, terms, latest)
     published = {(name, part) for run in runs for name, part in run.parts.items()}
@@ -124,7 +127,9 @@ def work_out(request: Request, executor: Executor, progress: Progress) -> Worked
 
 
 def publish(worked: WorkedOut) -> Done:
-    """Make what was worked out the published state of its period."""
+    """Make what was worked out the published state of its period; it rests on no assumption."""
+    if worked.request.assumptions:
+        raise AssertionError("what rests on assumptions is never published")
     results = ResultStore(worked.request.store)
     if worked.latest and worked.is_published:
         return Done(worked.latest, has_errors=_has_errors(results, worked.latest))
@@ -142,8 +147,19 @@ class ReadByAnotherVersion(BillingError):
     """The store holds exports in a form that this version of the program does not know."""
 
 
-def load_terms(landed: LandedStore, listing: Listing) -> Terms:
-    """The terms that the listed exports state."""
+def load_terms(
+    landed: LandedStore,
+    listing: Listing,
+    assumptions: tuple[Assumption, ...] = (),
+    period: Period | None = None,
+) -> Terms:
+    """The terms that the listed exports state, or what is assumed of them for a period."""
+    frames = feeds_of(landed, listing)
+    return build_terms(assumed(frames, assumptions, period) if period else frames)
+
+
+def feeds_of(landed: LandedStore, listing: Listing) -> Frames:
+    """The rows of all feeds but usage, each with its `file`."""
     frames = {}
     for table in TERMS:
         rows = [
@@ -153,7 +169,7 @@ def load_terms(landed: LandedStore, listing: Listing) -> Terms:
         nothing = {"row": pl.Int64, "defects": pl.String, "raw": pl.String, "file": pl.String}
         empty = pl.DataFrame(schema={**table.dtypes, **nothing})
         frames[table.name] = pl.concat([empty, *rows])
-    return build_terms(frames)
+    return frames
 
 
 def _listing(

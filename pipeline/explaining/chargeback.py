@@ -40,7 +40,7 @@ def chargeback(
     caused = over.filter(pl.col("overage") > 0).select(*_BILLED, "overage_at")
     for tenant, meter, payer, at in caused.iter_rows():
         if only_tenants is None or tenant in only_tenants:
-            context = _context(contexts, published, period, tenant)
+            context = context_of(contexts, published, period, tenant)
             cost, currency = costs[tenant, meter]
             parts = _parts(context, meter, cost, currency)
             rows += [(tenant, meter, payer, *part, currency, at) for part in parts]
@@ -75,7 +75,7 @@ def _parts(
         yield (*row, amount)
 
 
-def _context(contexts: Contexts, published: Published, period: Period, tenant: str) -> Context:
+def context_of(contexts: Contexts, published: Published, period: Period, tenant: str) -> Context:
     """What a tenant's results of a period were made from: its closing, else the newest run."""
     entry = published.life.closed(period).get(tenant)
     if entry is not None:

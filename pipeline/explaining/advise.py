@@ -1,0 +1,153 @@
+"""Advice on commitments: for each meter, the one that would have cost a tenant least.
+
+Belongs here: what was needed month by month, and at which prices. Does not belong here: finding the
+cheapest (`rules.advice`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Sequence
+from decimal import Decimal
+from pathlib import Path
+
+import polars as pl
+
+from pipeline.explaining.chargeback import context_of
+from pipeline.explaining.context import Context, Contexts
+from pipeline.money import plain
+from pipeline.period import Period
+from pipeline.published import Published
+from pipeline.rules.advice import Prices, break_even, cheapest, cost
+from pipeline.rules.entitlement import allowance, stretches
+from pipeline.rules.payer import payer
+from pipeline.rules.primary import closing_primary
+from pipeline.rules.terms import Tenant
+from pipeline.store.landing import LandedStore
+from schemas.columns import MONEY
+from schemas.datasets import OCCUPANCY
+
+ADVICE = pl.Schema(
+    {
+        "tenant_id": pl.String(),
+        "meter": pl.String(),
+        "subscription_id": pl.String(),
+        "months": pl.Int64(),
+        "committed_price": MONEY,
+        "overage_price": pl.String(),
+        "commitment_now": MONEY,
+        "cost_now": MONEY,
+        "best_commitment": MONEY,
+        "best_cost": MONEY,
+        "saving": MONEY,
+        "break_even_months": MONEY,
+        "currency": pl.String(),
+    }
+)
+"""One row a tenant and meter that has both prices: what it cost, and what would have cost least.
+
+The commitment is that of the subscription which pays the overage at the end of the last month;
+`commitment_now` is what it had then. Months are whole ones.
+"""
+
+
+def advise(
+    store: Path, periods: Sequence[Period], only_tenants: Container[str] | None = None
+) -> pl.DataFrame:
+    """The advice for the tenants that used anything in all of some published months."""
+    published = Published(store)
+    contexts = Contexts(published, LandedStore(store))
+    months = [(period, _occupancy(published, period)) for period in periods]
+    last = months[-1][1].select("tenant_id", "meter").unique().sort("tenant_id", "meter")
+    rows: list[tuple[object, ...]] = []
+    for tenant, meter in last.iter_rows():
+        if only_tenants is None or tenant in only_tenants:
+            rows += _advised(contexts, published, tenant, meter, months)
+    return pl.DataFrame(rows, schema=ADVICE, orient="row")
+
+
+def _occupancy(published: Published, period: Period) -> pl.DataFrame:
+    rows = published.rows(OCCUPANCY, period)
+    return OCCUPANCY.empty() if rows is None else rows
+
+
+def _advised(
+    contexts: Contexts,
+    published: Published,
+    tenant: str,
+    meter: str,
+    months: Sequence[tuple[Period, pl.DataFrame]],
+) -> Iterator[tuple[object, ...]]:
+    context = context_of(contexts, published, months[-1][0], tenant)
+    catalogue, terms = context.terms.catalogue, context.tenant
+    primary = closing_primary(terms, context.period)
+    if primary is None or catalogue[meter].charge != "overage":
+        return
+    whose = payer(terms, catalogue[meter], context.period, primary).subscription_id
+    subscription = context.subscription(whose)
+    committed = context.card.tiers(terms, subscription, meter, "committed")
+    overage = context.card.tiers(terms, subscription, meter, "overage")
+    if not committed or not overage:
+        return
+    prices = Prices(committed[0].unit_price, overage, subscription.currency)
+    is_own = (pl.col("tenant_id") == tenant) & (pl.col("meter") == meter)
+    needs = [
+        _needed(
+            context_of(contexts, published, period, tenant), occupancy.filter(is_own), meter, whose
+        )
+        for period, occupancy in months
+    ]
+    now = _own(context, whose, meter)
+    best = cheapest(needs, prices)
+    cost_now = cost(now, needs, prices)
+    if best is None or cost_now is None:
+        return
+    yield (
+        tenant,
+        meter,
+        whose,
+        len(months),
+        prices.committed,
+        "; ".join(
+            plain(one.unit_price) + (f" from {plain(one.tier_from)}" if one.tier_from else "")
+            for one in overage
+        ),
+        now,
+        cost_now,
+        best.commitment,
+        best.cost,
+        cost_now - best.cost,
+        break_even(len(months), prices),
+        prices.currency,
+    )
+
+
+def _needed(context: Context, own: pl.DataFrame, meter: str, whose: str) -> Decimal:
+    """What the subscription would have had to commit to in a month for no overage at all.
+
+    In each stretch, the usage less what all others include; the largest of them.
+    """
+    alone = _only(context.tenant, whose)
+    pieces = stretches(alone, meter, context.terms.catalogue, context.period)
+    needs = [Decimal(0)]
+    for first_day, usage, included, measure in own.select(
+        "first_day", "usage", "entitlement", "measure"
+    ).iter_rows():
+        mine = (
+            allowance(pieces, context.period)
+            if measure == "sum"
+            else next(quantity for days, quantity in pieces if first_day.toordinal() in days)
+        )
+        needs.append(usage - (included - mine))
+    return max(needs)
+
+
+def _own(context: Context, whose: str, meter: str) -> Decimal:
+    """What the subscription includes of the meter on the period's last day."""
+    pieces = stretches(_only(context.tenant, whose), meter, context.terms.catalogue, context.period)
+    return pieces[-1][1]
+
+
+def _only(tenant: Tenant, subscription_id: str) -> Tenant:
+    """The tenant with the entitlements of one of its subscriptions alone."""
+    own = tuple(row for row in tenant.entitlements if row.subscription_id == subscription_id)
+    return Tenant(tenant.id, tenant.zone, tenant.primary_override, tenant.subscriptions, own)

@@ -1,0 +1,90 @@
+"""Which commitment would have cost least, given what was needed and what both prices are (R10).
+
+Not a rule of billing: it uses R10 to look back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, Decimal
+from fractions import Fraction
+
+from pipeline.money import amount, round_half_up
+from pipeline.rules.pricing import slices
+from pipeline.rules.terms import Rate
+
+NOTHING = Decimal(0)
+WHOLE = Fraction(1)
+UNIT = Decimal(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What a unit costs that is committed to, a month, and what overage costs, by its tiers."""
+
+    committed: Decimal
+    overage: Sequence[Rate]
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """The commitment that would have cost least over some months, and what it would have cost."""
+
+    commitment: Decimal
+    cost: Decimal
+
+
+def cost(commitment: Decimal, needs: Iterable[Decimal], prices: Prices) -> Decimal | None:
+    """What a commitment and the overage beyond it cost over some months; None without a price.
+
+    `needs` are what each month would have had to be committed to for no overage.
+    """
+    total = NOTHING
+    for need in needs:
+        total += amount(commitment, prices.committed, WHOLE, prices.currency)
+        beyond = need - commitment
+        if beyond > 0:
+            cut = slices(prices.overage, beyond)
+            if cut is None:
+                return None
+            total += sum(
+                (amount(one.quantity, one.unit_price, WHOLE, prices.currency) for one in cut),
+                NOTHING,
+            )
+    return total
+
+
+def cheapest(needs: Sequence[Decimal], prices: Prices) -> Advice | None:
+    """The commitment in whole units that costs least, the smallest on ties.
+
+    Between two points at which some month's overage begins, or enters another tier, the cost is a
+    straight line: only those points can be the lowest.
+    """
+    step = Decimal(1) if is_counted else SMALLEST
+    points = {NOTHING}
+    for need in needs:
+        for tier in prices.overage or ():
+            point = max(need - tier.tier_from, NOTHING)
+            whole = point.quantize(step, ROUND_CEILING)
+            points |= {whole, max(whole - step, NOTHING)}
+    costs = [
+        (total, point) for point in points if (total := cost(point, needs, prices)) is not None
+    ]
+    if not costs:
+        return None
+    lowest, commitment = min(costs)
+    return Advice(commitment, lowest)
+
+
+def break_even(months: int, prices: Prices) -> Decimal | None:
+    """In how many of some months a unit must be used, at least, for a commitment to it to pay.
+
+    By the first overage price; None where overage costs nothing. To 2 digits, rounded half up.
+    """
+    first = prices.overage[0].unit_price if prices.overage else NOTHING
+    if not first:
+        return None
+    ratio = Fraction(prices.committed) * months / Fraction(first)
+    return round_half_up(ratio.numerator, ratio.denominator, 2)
