@@ -9,7 +9,7 @@ import sys
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,6 +19,9 @@ from pipeline.cli.report import Report
 from pipeline.cli.work import Work, actor, at_work, now, words_of
 from pipeline.errors import UsageError
 from pipeline.period import Period
+
+if TYPE_CHECKING:
+    from pipeline.request import Request
 
 
 @main.command(
@@ -119,39 +122,18 @@ def _execute(
 ) -> None:
     """Run a command's stages for each period in order, and leave with its exit code.
 
-    Without periods, for those that are due.
+    Where no periods are asked for, for those that are due.
     """
     report = report or Report(command, store, now)
     with at_work(store, report=report, **surroundings) as work:
-        from pipeline.request import Request  # noqa: PLC0415
         from pipeline.run import execute, take_in  # noqa: PLC0415
-        from pipeline.stages.order import STAGES  # noqa: PLC0415
 
-        began = now()
-        today = Period(began.year, began.month)
-        past = as_of if as_of and as_of < began else None
-        tenants = [f"--tenant {name}" for name in tenant]
-        until = past and f"--as-of {past:%Y-%m-%dT%H:%M:%SZ}"
-        shrink = allow_shrink and "--allow-shrink"
-        request = Request(
-            asked[0] if asked else today,
-            tuple(stage for stage in STAGES if command in ("run", stage.name)),
-            store,
-            feeds,
-            words_of(command, not asked and options.AUTO, *tenants, until, shrink),
-            began,
-            frozenset(tenant) or None,
-            day,
-            work.budget,
-            as_of=past,
-            actor=actor(),
-            allow_shrink=allow_shrink,
-        )
+        request = _request(command, asked, store, feeds, tenant, as_of, allow_shrink, day, work)
         if feeds:
             take_in(request, work.executor, work.tell.progress)
             request = replace(request, feeds=None)
         _tell_news(store, work, report, is_said=asked is None)
-        for period in asked or _due(store, today):
+        for period in asked or _due(request):
             report.begin(period)
             done = execute(replace(request, period=period), work.executor, work.tell.progress)
             report.done(period, done)
@@ -159,20 +141,56 @@ def _execute(
     sys.exit(report.exit_code())
 
 
+def _request(
+    command: str,
+    asked: list[Period] | None,
+    store: Path,
+    feeds: Path | None,
+    tenant: tuple[str, ...],
+    as_of: datetime | None,
+    allow_shrink: bool,
+    day: int | None,
+    work: Work,
+) -> Request:
+    """What is asked for of the first period, or of this month."""
+    from pipeline.request import Request  # noqa: PLC0415
+    from pipeline.stages.order import STAGES  # noqa: PLC0415
+
+    began = now()
+    past = as_of if as_of and as_of < began else None
+    tenants = [f"--tenant {name}" for name in tenant]
+    until = past and f"--as-of {past:%Y-%m-%dT%H:%M:%SZ}"
+    shrink = allow_shrink and "--allow-shrink"
+    return Request(
+        asked[0] if asked else Period(began.year, began.month),
+        tuple(stage for stage in STAGES if command in ("run", stage.name)),
+        store,
+        feeds,
+        words_of(command, not asked and options.AUTO, *tenants, until, shrink),
+        began,
+        frozenset(tenant) or None,
+        day,
+        work.budget,
+        as_of=past,
+        actor=actor(),
+        allow_shrink=allow_shrink,
+    )
+
+
+def _due(request: Request) -> list[Period]:
+    from pipeline.nightly import find_due  # noqa: PLC0415
+
+    return find_due(request.store, request.period)
+
+
 def _tell_news(store: Path, work: Work, report: Report, *, is_said: bool) -> None:
     """Report the closed months that exports may have changed, where anybody is told of them."""
-    from pipeline.nightly import find_closed_with_news  # noqa: PLC0415
-
     if not (is_said or report.is_wanted):
         return
+    from pipeline.nightly import find_closed_with_news  # noqa: PLC0415
+
     report.closed_with_news = find_closed_with_news(store)
     names = [str(period) for period in report.closed_with_news]
     if names and is_said:
         words = f"closed, with other exports since: {', '.join(names)}; see `tenantbill plan`"
         work.tell.said(words, "closed_with_news", periods=names)
-
-
-def _due(store: Path, today: Period) -> list[Period]:
-    from pipeline.nightly import find_due  # noqa: PLC0415
-
-    return find_due(store, today)
