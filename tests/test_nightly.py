@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.cli import billing, issuing
+from pipeline.cli import billing, closing, correcting
 from pipeline.errors import ControlsDoNotTie
 from pipeline.nightly import periods_due
 from pipeline.period import Period
@@ -58,7 +58,7 @@ class Nights:
     def turns(self, day: str) -> None:
         """Let it be four o'clock of a day."""
         instant = datetime.fromisoformat(f"{day}T04:00:00Z").astimezone(UTC)
-        for room in (billing, issuing):
+        for room in (billing, closing, correcting):
             self._monkeypatch.setattr(room, "now", lambda: instant)
 
     def run(self, day: str, *options: object, code: int = 0) -> Summary:
