@@ -47,6 +47,19 @@ class UsageError(BillingError):
     exit_code = 2
 
 
+class SystemFailed(BillingError):
+    """The system did not let us read or write: no space, no permission, a broken disk."""
+
+    @classmethod
+    def of(cls, error: OSError) -> SystemFailed:
+        """What the system said, as an error of ours."""
+        return cls(
+            error.strerror or str(error),
+            where=error.filename or "the system",
+            remedy="nothing more was published; mend it (space? permission?) and run again",
+        )
+
+
 class StoreDamaged(BillingError):
     """A file of the store that should be there is gone, or cannot be read."""
 

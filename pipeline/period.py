@@ -105,6 +105,11 @@ class Period:
         """The next month."""
         return Period(self.year + self.month // 12, self.month % 12 + 1)
 
+    def earlier(self, months: int) -> Period:
+        """The month so many months before."""
+        month = self.year * 12 + self.month - 1 - months
+        return Period(month // 12, month % 12 + 1)
+
     @cached_property
     def days(self) -> Days:
         """The local days of the month."""

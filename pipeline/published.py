@@ -84,6 +84,10 @@ class Published:
             return drafts
         return self._beside_closed(table, period, drafts)
 
+    def is_closed(self, period: Period) -> bool:
+        """Whether every tenant that has anything to issue is closed."""
+        return bool(self.life.closed(period)) and not self.open_tenants(period)
+
     def open_tenants(self, period: Period) -> list[str]:
         """The tenants with a draft that is not issued, or with an error that prevents one."""
         run = self.run(period)

@@ -85,7 +85,7 @@ def work_out(request: Request, executor: Executor, progress: Progress) -> Worked
     landed, results = LandedStore(request.store), ResultStore(request.store)
     work = WorkStore(request.store)
     work.clear_scratch()
-    listing = _listing(request, landed, executor, progress)
+    listing = take_in(request, executor, progress)
     runs = results.runs(request.period)
     latest = runs[-1] if runs else None
     inputs = inputs_of(request, listing)
@@ -172,10 +172,9 @@ def feeds_of(landed: LandedStore, listing: Listing) -> Frames:
     return frames
 
 
-def _listing(
-    request: Request, landed: LandedStore, executor: Executor, progress: Progress
-) -> Listing:
+def take_in(request: Request, executor: Executor, progress: Progress) -> Listing:
     """The exports that count: as they lie in the feeds directory now, or as the store has them."""
+    landed = LandedStore(request.store)
     if request.as_of is None and request.feeds is not None and request.takes_in:
         progress(Step("ingest"))
         return ingest(

@@ -24,6 +24,8 @@ KEYS: dict[str, type] = {
     "wait": int,
     "log_format": str,
     "allow_shrink": bool,
+    "summary": str,
+    "metrics": str,
 }
 """Every key there is: the name of an option, and the type of its value."""
 

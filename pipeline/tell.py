@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from time import monotonic
-from typing import Protocol
+from typing import Protocol, TextIO
 
 import click
 
@@ -34,11 +34,15 @@ class Teller(Protocol):
     def said(self, words: str, event: str, **values: object) -> None:
         """Take note of the last word of a command, and of the event that it tells of."""
 
+    def warned(self, words: str, event: str) -> None:
+        """Take note of what went wrong beside the work."""
+
 
 @contextmanager
-def teller(log_format: str) -> Iterator[Teller]:
+def teller(log_format: str, words_to: TextIO | None = None) -> Iterator[Teller]:
     """Tell on a terminal how work goes on; else nothing, or one JSON event a line.
 
+    Words go to stdout, unless a command needs that for itself.
     An error ends the program here where it is told as an event; else whoever runs it tells.
     """
     if log_format == "json":
@@ -54,25 +58,32 @@ def teller(log_format: str) -> Iterator[Teller]:
             )
             sys.exit(error.exit_code)
     elif sys.stderr.isatty():
-        with TerminalTeller() as terminal:
+        with TerminalTeller(words_to) as terminal:
             yield terminal
     else:
-        yield PlainTeller()
+        yield PlainTeller(words_to)
 
 
 class PlainTeller:
     """Says only the last word."""
+
+    def __init__(self, words_to: TextIO | None = None) -> None:
+        self._words_to = words_to
 
     def progress(self, step: Step) -> None:
         """Say nothing: nobody watches."""
 
     def done(self, period: Period, command: str, done: Done) -> None:
         """Say what is published now, or that nothing changed."""
-        click.echo(_last_word(period, command, done))
+        click.echo(_last_word(period, command, done), self._words_to)
 
     def said(self, words: str, event: str, **values: object) -> None:
         """Say the words."""
-        click.echo(words)
+        click.echo(words, self._words_to)
+
+    def warned(self, words: str, event: str) -> None:
+        """Say the words to stderr."""
+        click.echo(f"warning: {words}", err=True)
 
 
 class TerminalTeller(PlainTeller):
@@ -127,6 +138,10 @@ class JsonTeller:
     def said(self, words: str, event: str, **values: object) -> None:
         """Write the event."""
         _event(event, **values)
+
+    def warned(self, words: str, event: str) -> None:
+        """Write the event."""
+        _event(event, what=words)
 
 
 def words_of(step: Step, seconds: float) -> str:

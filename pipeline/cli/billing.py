@@ -6,16 +6,22 @@ Belongs here: their options and exit codes. Does not belong here: what a stage d
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pipeline.cli import options
-from pipeline.cli.group import DONE, DONE_WITH_ERRORS, examples, main
-from pipeline.cli.work import actor, at_work, now, words_of
+from pipeline.cli.group import examples, main
+from pipeline.cli.report import Report
+from pipeline.cli.work import Work, actor, at_work, now, words_of
+from pipeline.errors import UsageError
 from pipeline.period import Period
+
+if TYPE_CHECKING:
+    from pipeline.request import Request
 
 
 @main.command(
@@ -23,18 +29,38 @@ from pipeline.period import Period
         "tenantbill run 2026-10 --feeds exports",
         "tenantbill run 2026-08..2026-10 --feeds exports --tenant acme",
         "tenantbill run 2026-10 --feeds exports --as-of 2026-11-05T06:00:00Z",
+        "tenantbill run auto --feeds exports --wait 600 --summary last-run.json",
     )
 )
-@options.period
+@options.period_or_auto
 @options.feeds
 @options.store
 @options.tenant
 @options.as_of
 @options.allow_shrink
+@options.summary
+@options.metrics
 @options.of_work
-def run(periods: list[Period], feeds: Path, store: Path, **rest: Any) -> None:
-    """Bill a month: every stage, in order."""
-    _execute("run", periods, store, feeds, **rest)
+def run(
+    periods: list[Period] | None,
+    feeds: Path,
+    store: Path,
+    summary: Path | None,
+    metrics: Path | None,
+    **rest: Any,
+) -> None:
+    """Bill a month: every stage, in order.
+
+    With the word auto for PERIOD, bill every month that is due and not closed: this one, the last
+    one, those billed before, and those of the last twelve that the exports hold usage of.
+    """
+    if periods is None and rest["as_of"]:
+        raise UsageError(
+            "auto is about what is due now, and --as-of about what was known then",
+            remedy="name the months to bill as of an instant, such as 2026-10",
+        )
+    report = Report("run" if periods else "run auto", store, now, summary, metrics)
+    _execute("run", periods, store, feeds, report=report, **rest)
 
 
 @main.command(epilog=examples("tenantbill ingest 2026-10 --feeds exports"))
@@ -83,44 +109,88 @@ for _name, _does in (
 
 def _execute(
     command: str,
-    periods: list[Period],
+    asked: list[Period] | None,
     store: Path,
     feeds: Path | None,
     *,
+    report: Report | None = None,
     tenant: tuple[str, ...] = (),
     as_of: datetime | None = None,
     allow_shrink: bool = False,
     day: int | None = None,
     **surroundings: Any,
 ) -> None:
-    """Run a command's stages for each period in order, and leave with its exit code."""
-    has_errors = False
-    with at_work(store, **surroundings) as work:
-        from pipeline.request import Request  # noqa: PLC0415
-        from pipeline.run import execute  # noqa: PLC0415
-        from pipeline.stages.order import STAGES  # noqa: PLC0415
+    """Run a command's stages for each period in order, and leave with its exit code.
 
-        began = now()
-        past = as_of if as_of and as_of < began else None
-        tenants = [f"--tenant {name}" for name in tenant]
-        until = past and f"--as-of {past:%Y-%m-%dT%H:%M:%SZ}"
-        words = words_of(command, *tenants, until, allow_shrink and "--allow-shrink")
-        for period in periods:
-            request = Request(
-                period,
-                tuple(stage for stage in STAGES if command in ("run", stage.name)),
-                store,
-                feeds,
-                words,
-                began,
-                frozenset(tenant) or None,
-                day,
-                work.budget,
-                as_of=past,
-                actor=actor(),
-                allow_shrink=allow_shrink,
-            )
-            done = execute(request, work.executor, work.tell.progress)
+    Where no periods are asked for, for those that are due.
+    """
+    report = report or Report(command, store, now)
+    with at_work(store, report=report, **surroundings) as work:
+        from pipeline.run import execute, take_in  # noqa: PLC0415
+
+        request = _request(command, asked, store, feeds, tenant, as_of, allow_shrink, day, work)
+        if feeds:
+            take_in(request, work.executor, work.tell.progress)
+            request = replace(request, feeds=None)
+        _tell_news(store, work, report, is_said=asked is None)
+        for period in asked or _due(request):
+            report.begin(period)
+            done = execute(replace(request, period=period), work.executor, work.tell.progress)
+            report.done(period, done)
             work.tell.done(period, command, done)
-            has_errors |= done.has_errors
-    sys.exit(DONE_WITH_ERRORS if has_errors else DONE)
+    sys.exit(report.exit_code())
+
+
+def _request(
+    command: str,
+    asked: list[Period] | None,
+    store: Path,
+    feeds: Path | None,
+    tenant: tuple[str, ...],
+    as_of: datetime | None,
+    allow_shrink: bool,
+    day: int | None,
+    work: Work,
+) -> Request:
+    """What is asked for of the first period, or of this month."""
+    from pipeline.request import Request  # noqa: PLC0415
+    from pipeline.stages.order import STAGES  # noqa: PLC0415
+
+    began = now()
+    past = as_of if as_of and as_of < began else None
+    tenants = [f"--tenant {name}" for name in tenant]
+    until = past and f"--as-of {past:%Y-%m-%dT%H:%M:%SZ}"
+    shrink = allow_shrink and "--allow-shrink"
+    return Request(
+        asked[0] if asked else Period(began.year, began.month),
+        tuple(stage for stage in STAGES if command in ("run", stage.name)),
+        store,
+        feeds,
+        words_of(command, not asked and options.AUTO, *tenants, until, shrink),
+        began,
+        frozenset(tenant) or None,
+        day,
+        work.budget,
+        as_of=past,
+        actor=actor(),
+        allow_shrink=allow_shrink,
+    )
+
+
+def _due(request: Request) -> list[Period]:
+    from pipeline.nightly import find_due  # noqa: PLC0415
+
+    return find_due(request.store, request.period)
+
+
+def _tell_news(store: Path, work: Work, report: Report, *, is_said: bool) -> None:
+    """Report the closed months that exports may have changed, where anybody is told of them."""
+    if not (is_said or report.is_wanted):
+        return
+    from pipeline.nightly import find_closed_with_news  # noqa: PLC0415
+
+    report.closed_with_news = find_closed_with_news(store)
+    names = [str(period) for period in report.closed_with_news]
+    if names and is_said:
+        words = f"closed, with other exports since: {', '.join(names)}; see `tenantbill plan`"
+        work.tell.said(words, "closed_with_news", periods=names)

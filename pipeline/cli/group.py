@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from pipeline.errors import BillingError
+from pipeline.errors import BillingError, SystemFailed
 from pipeline.settings import read_settings
 
 DONE, FAILED, DONE_WITH_ERRORS, CHANGES = 0, 1, 3, 10
@@ -29,12 +29,7 @@ class Commands(click.Group):
         except OSError as error:
             if error.errno == errno.EPIPE:
                 raise
-            click.echo(
-                f"error: {error.filename or 'the system'}: {error.strerror or error} "
-                "[SystemFailed]\n"
-                "  nothing was published; mend it (space? permission?) and run again",
-                err=True,
-            )
+            click.echo(f"error: {SystemFailed.of(error)}", err=True)
             ctx.exit(FAILED)
 
 

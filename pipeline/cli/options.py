@@ -18,6 +18,9 @@ from pipeline.period import Period
 
 DEFAULT_STORE = "tenantbill-store"
 
+AUTO = "auto"
+"""The word for the periods that are due, whichever those are."""
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -31,6 +34,18 @@ class PeriodsParameter(click.ParamType[list[Period]]):
     ) -> list[Period]:
         """The months that the words name, in order."""
         return value if isinstance(value, list) else Period.parse_range(value)
+
+
+class PeriodsOrAutoParameter(click.ParamType[list[Period] | None]):
+    """Periods, or `auto`: those that are due."""
+
+    name = "period"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> list[Period] | None:
+        """The months that the words name, in order; none that it names itself for `auto`."""
+        return None if value == AUTO else PeriodsParameter().convert(value, param, ctx)
 
 
 class MemoryParameter(click.ParamType[int]):
@@ -77,6 +92,7 @@ period = click.argument("periods", metavar="PERIOD", type=PeriodsParameter())
 period_or_all = click.argument(
     "periods", metavar="[PERIOD]", type=PeriodsParameter(), required=False
 )
+period_or_auto = click.argument("periods", metavar="PERIOD", type=PeriodsOrAutoParameter())
 store = option(
     "--store", type=click.Path(path_type=Path), default=DEFAULT_STORE, help="Where results lie."
 )
@@ -114,6 +130,20 @@ log_format = option(
     type=click.Choice(["text", "json"]),
     default="text",
     help="json: one event a line, for schedulers.",
+)
+
+
+summary = option(
+    "--summary",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    default=None,
+    help="Write what came of it to this file, as JSON; - for stdout.",
+)
+metrics = option(
+    "--metrics",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=None,
+    help="Write it to this file for Prometheus.",
 )
 
 

@@ -8,15 +8,17 @@ from __future__ import annotations
 import gc
 import getpass
 import socket
+import sys
 from collections.abc import Iterator
 from concurrent.futures import Executor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pipeline.cli.report import Report
     from pipeline.request import Budget
     from pipeline.tell import Teller
 
@@ -41,8 +43,9 @@ def at_work(
     memory: int | None = None,
     wait: int = 0,
     log_format: str = "text",
+    report: Report | None = None,
 ) -> Iterator[Work]:
-    """Hold the store and have workers ready while the block runs."""
+    """Hold the store and have workers ready while the block runs, and report how it ends."""
     gc.set_threshold(ALLOCATIONS_A_COLLECTION)
     from pipeline.engines import prepare  # noqa: PLC0415
     from pipeline.executor import cores, embedded, usual_memory  # noqa: PLC0415
@@ -53,7 +56,13 @@ def at_work(
     from pipeline.store.lock import store_lock  # noqa: PLC0415
     from pipeline.tell import teller  # noqa: PLC0415
 
-    with teller(log_format) as tell, store_lock(store, wait), embedded(workers) as executor:
+    words_to = sys.stderr if report and report.takes_stdout else None
+    with (
+        teller(log_format, words_to) as tell,
+        report.kept(tell) if report else nullcontext(),
+        store_lock(store, wait),
+        embedded(workers) as executor,
+    ):
         yield Work(executor, tell, Budget(workers, memory or usual_memory()))
 
 

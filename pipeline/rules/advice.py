@@ -60,21 +60,18 @@ def cheapest(needs: Sequence[Decimal], prices: Prices) -> Advice | None:
     """The commitment in whole units that costs least, the smallest on ties.
 
     Between two points at which some month's overage begins, or enters another tier, the cost is a
-    straight line: only those points can be the lowest.
+    straight line: only the whole units around those points can be the lowest.
     """
-    step = Decimal(1) if is_counted else SMALLEST
     points = {NOTHING}
     for need in needs:
-        for tier in prices.overage or ():
-            point = max(need - tier.tier_from, NOTHING)
-            whole = point.quantize(step, ROUND_CEILING)
-            points |= {whole, max(whole - step, NOTHING)}
-    costs = [
-        (total, point) for point in points if (total := cost(point, needs, prices)) is not None
-    ]
-    if not costs:
+        for tier in prices.overage:
+            above = max(need - tier.tier_from, NOTHING).quantize(UNIT, ROUND_CEILING)
+            points |= {above, max(above - UNIT, NOTHING)}
+    costs = [(cost(point, needs, prices), point) for point in points]
+    known = [(total, point) for total, point in costs if total is not None]
+    if not known:
         return None
-    lowest, commitment = min(costs)
+    lowest, commitment = min(known)
     return Advice(commitment, lowest)
 
 

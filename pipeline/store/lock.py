@@ -20,7 +20,9 @@ _POLL_SECONDS = 0.1
 
 
 class StoreLocked(BillingError):
-    """Another run is writing to the store."""
+    """Another run is writing to the store: the command may well succeed later (exit code 75)."""
+
+    exit_code = 75
 
 
 class StoreUnusable(BillingError):

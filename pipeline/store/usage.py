@@ -100,6 +100,11 @@ class LandedUsage:
         """run, chunk, day, slot, rows: in order of position."""
         return pl.read_parquet(self._folder / "cells.parquet", glob=False)
 
+    def days(self) -> list[int]:
+        """The UTC days on which rows start, in days since 1970."""
+        cells = pl.read_parquet(self._folder / "cells.parquet", glob=False, columns=["day"])
+        return cells["day"].unique().to_list()
+
     def stored_rows(self) -> int:
         """How many rows there are, by the size of what is stored."""
         sound = (self._folder / "key.bin").stat().st_size // np.dtype(COLUMNS["key"]).itemsize
