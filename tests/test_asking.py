@@ -1,0 +1,179 @@
+"""What would be on other terms, and which commitments would have cost least."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.period import Days
+from pipeline.rules.advice import Prices, break_even, cheapest, cost
+from pipeline.rules.terms import Rate
+from tests.support import Row, bill, shown, tenantbill
+
+SAMPLE = Path("sample_data/feeds").absolute()
+PERIOD = "2026-10"
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The store of two sample months."""
+    made = tmp_path_factory.mktemp("asked") / "store"
+    bill(SAMPLE, made, "2026-09..2026-10")
+    return made
+
+
+def asked(store: Path, *words: object) -> list[Row]:
+    result = tenantbill(*words, "--store", store, "--format", "json")
+    assert result.exit_code == 0, result.output
+    rows: list[Row] = json.loads(result.stdout)
+    return rows
+
+
+def difference(store: Path, *assumptions: str) -> dict[str, str]:
+    """By subscription, how much its invoice would differ."""
+    words = [word for one in assumptions for word in ("--set", one)]
+    return {
+        row["subscription_id"]: row["difference"]
+        for row in asked(store, "whatif", PERIOD, *words)
+        if row["difference"] != "0"
+    }
+
+
+@pytest.mark.parametrize(
+    ("assumption", "wanted"),
+    [
+        # One more agent: 95 more committed, the overage of 145 gone.
+        ("entitlement:HC-CLINICS:standard_agent=11", {"HC-CLINICS": "-50"}),
+        # One less: 95 less committed, one more overage.
+        ("entitlement:HC-CLINICS:standard_agent=9", {"HC-CLINICS": "50"}),
+        ("price:HC-CLINICS:standard_agent:overage=100", {"HC-CLINICS": "-45"}),
+        # Connect usage and overage follow the primary.
+        ("primary:harbor-city=HC-PERMITS", {"HC-CLINICS": "-235.68", "HC-PERMITS": "235.68"}),
+        ("add:HC-NEW=HC-PERMITS", {}),
+    ],
+)
+def test_a_month_on_other_terms_and_what_it_would_differ_by(
+    store: Path, assumption: str, wanted: dict[str, str]
+) -> None:
+    assert difference(store, assumption) == wanted
+
+
+def test_a_subscription_that_had_ended_leaves_its_usage_to_the_primary(store: Path) -> None:
+    lines = asked(store, "whatif", PERIOD, "--lines", "--set", "end:HC-PERMITS=2026-09-30")
+    overage = [row for row in lines if (row["kind"], row["meter"]) == ("overage", "standard_agent")]
+    assert [(row["old_quantity"], row["new_quantity"]) for row in overage] == [("1", "16")]
+    assert "10 included" in overage[0]["because"]
+    gone = asked(store, "whatif", PERIOD, "--set", "end:HC-PERMITS=2026-09-30")
+    assert [row["status"] for row in gone if row["subscription_id"] == "HC-PERMITS"] == [
+        "not there"
+    ]
+
+
+def test_nothing_that_is_assumed_is_published(store: Path) -> None:
+    before = {
+        name: shown(name, PERIOD, store) for name in ("invoices", "invoice_lines", "findings")
+    }
+    log = tenantbill("log", "--store", store).stdout
+    difference(store, "entitlement:HC-CLINICS:standard_agent=100", "primary:harbor-city=HC-DIGITAL")
+    assert {name: shown(name, PERIOD, store) for name in before} == before
+    assert tenantbill("log", "--store", store).stdout == log
+    assert (
+        "nothing has changed"
+        in tenantbill(*("run", PERIOD, "--feeds", SAMPLE, "--store", store)).stdout
+    )
+
+
+def test_assuming_what_is_changes_nothing(store: Path) -> None:
+    assert difference(store, "entitlement:HC-CLINICS:standard_agent=10") == {}
+    assert difference(store, "price:HC-CLINICS:standard_agent:overage=145") == {}
+
+
+@pytest.mark.parametrize(
+    ("assumption", "told"),
+    [
+        ("nonsense", "says nothing to assume"),
+        ("entitlement:HC-CLINICS=3", "entitlement:SUBSCRIPTION:METER=QUANTITY"),
+        ("entitlement:HC-CLINICS:standard_agent=many", "says nothing to assume"),
+        ("entitlement:HC-CLINICS:standard_agent=-1", "says nothing to assume"),
+        ("entitlement:HC-CLINICS:standard_agent=NaN", "says nothing to assume"),
+        ("entitlement:HC-CLINIC:standard_agent=3", "did you mean 'HC-CLINICS'?"),
+        ("end:HC-CLINICS=yesterday", "says nothing to assume"),
+        ("end:=2026-10-01", "says nothing to assume"),
+        ("price:HC-CLINICS:standard_agent:discount=3", "committed, overage, per_unit"),
+        ("primary:northwind-energy=HC-CLINICS", "is no subscription of northwind-energy"),
+        ("add:NEW=nobody", "there is no subscription 'nobody'"),
+    ],
+)
+def test_what_cannot_be_assumed_is_wrong_use_with_the_way_to_write_it(
+    store: Path, assumption: str, told: str
+) -> None:
+    result = tenantbill("whatif", PERIOD, "--set", assumption, "--store", store)
+    assert result.exit_code == 2, result.output
+    assert told in result.stderr
+
+
+def test_advice_names_the_commitment_that_would_have_cost_least(store: Path) -> None:
+    rows = {
+        (row["tenant_id"], row["meter"]): row for row in asked(store, "advise", "2026-09..2026-10")
+    }
+    agents = rows["harbor-city", "standard_agent"]
+    # 25 and 26 were used, 15 are included elsewhere: 10 and 11 at 95, or 145 beyond.
+    assert (agents["subscription_id"], str(agents["months"])) == ("HC-CLINICS", "2")
+    assert (agents["commitment_now"], agents["cost_now"]) == ("10", "2045")
+    assert (agents["best_commitment"], agents["best_cost"]) == ("10", "2045")
+    assert agents["break_even_months"] == "1.31", "95 × 2 ÷ 145"
+    (october,) = asked(store, "advise", "2026-10", "--tenant", "harbor-city")[5:6]
+    assert (october["best_commitment"], october["saving"]) == ("11", "50")
+
+
+def test_advice_is_what_whatif_says_it_would_have_cost(store: Path) -> None:
+    (row,) = [
+        row
+        for row in asked(store, "advise", PERIOD, "--tenant", "harbor-city")
+        if row["meter"] == "standard_agent"
+    ]
+    assumption = f"entitlement:HC-CLINICS:standard_agent={row['best_commitment']}"
+    assert difference(store, assumption) == {"HC-CLINICS": f"-{row['saving']}"}
+
+
+prices = st.builds(
+    lambda committed, tiers, model: Prices(
+        committed,
+        [
+            Rate(None, None, "m", "overage", price, "USD", model, start, Days(0, 1))
+            for start, price in zip([Decimal(0), Decimal(3), Decimal(9)], tiers, strict=False)
+        ],
+        "USD",
+    ),
+    st.decimals(0, 20, places=2),
+    st.lists(st.decimals(0, 20, places=2), min_size=1, max_size=3),
+    st.sampled_from(["flat", "graduated"]),
+)
+needs = st.lists(st.decimals(0, 20, places=1), min_size=1, max_size=4)
+
+
+@given(needs, prices)
+def test_no_other_whole_commitment_would_have_cost_less(of: list[Decimal], by: Prices) -> None:
+    best = cheapest(of, by)
+    assert best is not None
+    costs = [cost(Decimal(one), of, by) for one in range(25)]
+    assert best.cost == min(one for one in costs if one is not None)
+    assert costs.index(best.cost) == best.commitment, "the smallest on ties"
+
+
+def test_without_a_price_of_overage_nothing_breaks_even() -> None:
+    assert break_even(12, Prices(Decimal(1), [], "USD")) is None
+
+
+def test_costs_fall_and_rise_again() -> None:
+    flat = Rate(None, None, "m", "overage", Decimal(145), "USD", "flat", Decimal(0), Days(0, 1))
+    by = Prices(Decimal(95), [flat], "USD")
+    costs = [cost(Decimal(one), [Decimal(10), Decimal(11)], by) for one in range(8, 14)]
+    steps = [b - a for a, b in pairwise(one for one in costs if one is not None)]
+    assert steps == [-100, -100, 45, 190, 190]
