@@ -18,6 +18,8 @@ from pipeline.money import allocate
 from pipeline.period import Period
 from pipeline.published import Published
 from pipeline.store.landing import LandedStore
+from pipeline.store.results import in_order
+from pipeline.store.usage import slot_of
 from schemas.datasets import CHARGEBACK, INVOICE_LINES, OVERAGE
 
 _BILLED = ["tenant_id", "meter", "billed_subscription_id"]
@@ -37,14 +39,15 @@ def chargeback(
     costs = _costs(lines, period)
     contexts = Contexts(published, LandedStore(store))
     rows: list[tuple[object, ...]] = []
-    caused = over.filter(pl.col("overage") > 0).select(*_BILLED, "overage_at")
-    for tenant, meter, payer, at in caused.iter_rows():
+    caused = over.filter(pl.col("overage") > 0).select(*_BILLED, "overage_at").iter_rows()
+    # Slot by slot, since the rows of a slot are read together.
+    for tenant, meter, payer, at in sorted(caused, key=lambda row: (slot_of(row[0]), row[:2])):
         if only_tenants is None or tenant in only_tenants:
             context = context_of(contexts, published, period, tenant)
             cost, currency = costs[tenant, meter]
             parts = _parts(context, meter, cost, currency)
             rows += [(tenant, meter, payer, *part, currency, at) for part in parts]
-    return pl.DataFrame(rows, schema=CHARGEBACK.dtypes, orient="row")
+    return in_order(CHARGEBACK, pl.DataFrame(rows, schema=CHARGEBACK.dtypes, orient="row"))
 
 
 def _costs(lines: pl.DataFrame, period: Period) -> dict[tuple[str, str], tuple[object, str]]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from functools import cached_property
 
 import polars as pl
 
@@ -42,6 +41,8 @@ class Contexts:
         self._published = published
         self._landed = landed
         self._known: dict[tuple[int, Period, str], Context] = {}
+        self._rows: dict[tuple[str, ...], dict[tuple[object, ...], pl.DataFrame]] = {}
+        self._billed: tuple[tuple[int, Period, int], BilledRows] | None = None
         self._terms: dict[int, tuple[Listing, Terms]] = {}
         self._cards: dict[tuple[int, Period], RateCard] = {}
 
@@ -53,9 +54,41 @@ class Contexts:
             card = self._cards.get((listing, period)) or RateCard(terms.rates, period.last_day)
             self._cards[listing, period] = card
             self._known[key] = Context(
-                self._published, self._landed, exports, parts, period, tenant_id, terms, card
+                self, self._landed, exports, parts, period, tenant_id, terms, card
             )
         return self._known[key]
+
+    def rows(self, table: Table, context: Context, meter: str) -> pl.DataFrame:
+        """The rows of a dataset about a tenant and meter, as they were published."""
+        key = (table.name, str(context.period), *context.parts.values())
+        if key not in self._rows:
+            rows = self._published.of_parts(TABLES[table.name], context.period, context.parts)
+            rows = table.empty() if rows is None else rows
+            self._rows[key] = rows.partition_by("tenant_id", "meter", as_dict=True)
+        return self._rows[key].get((context.tenant_id, meter), table.empty())
+
+    def billed(self, context: Context) -> BilledRows:
+        """The billed usage rows of a tenant's slot; of the last slot that was asked for, at once.
+
+        Raises `ReadByAnotherVersion` where we cannot read them.
+        """
+        listing, period = context.listing, context.period
+        slot = slot_of(context.tenant_id)
+        key = (listing.number, period, slot)
+        if self._billed is None or self._billed[0] != key:
+            if any(one.reader != reading_code() for one in listing.of(USAGE.name)):
+                raise ReadByAnotherVersion(
+                    "the exports behind it were read by another version of the program",
+                    where=f"listing {listing.number}",
+                    remedy="install the version that read them to see the usage rows",
+                )
+            inside = [name for name in context.terms.tenants if slot_of(name) == slot]
+            terms = context.terms.for_usage(inside)
+            book = Book(terms, period, context.terms.subscription_names)
+            slots, pieces = range(slot, slot + 1), pieces_of(listing)
+            rows = BilledRows.of(open_bucket(self._landed, pieces, slots, book, None))
+            self._billed = key, rows
+        return self._billed[1]
 
     def _stated(self, number: int) -> tuple[Listing, Terms]:
         if number not in self._terms:
@@ -71,7 +104,7 @@ class Context:
     `terms` are those of everybody, `card` the prices in force at the end of the period (R10.1).
     """
 
-    published: Published
+    shared: Contexts
     landed: LandedStore
     listing: Listing
     parts: dict[str, str]
@@ -98,31 +131,27 @@ class Context:
 
     def split(self, meter: str) -> pl.DataFrame:
         """The split of a meter, as it was published."""
-        return self._of_meter(USAGE_SPLIT, meter)
+        return self.shared.rows(USAGE_SPLIT, self, meter)
 
     def stretches(self, meter: str) -> pl.DataFrame:
         """The usage of a meter in each stretch of constant entitlement, as it was published."""
-        return self._of_meter(OCCUPANCY, meter)
+        return self.shared.rows(OCCUPANCY, self, meter)
 
     def overage(self, meter: str) -> pl.DataFrame:
         """The overage of a meter, as it was published."""
-        return self._of_meter(OVERAGE, meter)
+        return self.shared.rows(OVERAGE, self, meter)
 
-    @cached_property
-    def billed(self) -> BilledRows:
-        """The tenant's billed usage rows. Raises `ReadByAnotherVersion` where we cannot read it."""
-        if any(one.reader != reading_code() for one in self.listing.of(USAGE.name)):
-            raise ReadByAnotherVersion(
-                "the exports behind it were read by another version of the program",
-                where=f"listing {self.listing.number}",
-                remedy="install the version that read them to see the usage rows",
-            )
-        slot = slot_of(self.tenant_id)
-        only = frozenset([self.tenant_id])
-        terms = self.terms.for_usage(only)
-        book = Book(terms, self.period, self.terms.subscription_names)
-        pieces = pieces_of(self.listing)
-        return BilledRows.of(open_bucket(self.landed, pieces, range(slot, slot + 1), book, only))
+    def open_at(self, meter: str, instant: int) -> pl.DataFrame:
+        """R4 peak: the sessions that are open at an instant, as COUNTED."""
+        return self.shared.billed(self).open_at(self.tenant_id, meter, instant)
+
+    def seen_in(self, meter: str, since: int, until: int) -> pl.DataFrame:
+        """R4 distinct: each user's first row that reaches into [since, until), as COUNTED."""
+        return self.shared.billed(self).seen_in(self.tenant_id, meter, since, until)
+
+    def summed(self, meter: str) -> pl.DataFrame:
+        """R4 sum: the rows whose quantities were added up, as COUNTED."""
+        return self.shared.billed(self).summed(self.tenant_id, meter)
 
     def in_exports(self, counted: pl.DataFrame) -> pl.DataFrame:
         """Counted rows with the name and the SHA-256 of their exports, as ROWS."""
@@ -171,11 +200,6 @@ class Context:
             if len(rows):
                 return f"{export.name}, row {rows['row'][0]}"
         raise AssertionError(f"no export of {table.name} states {wanted}")
-
-    def _of_meter(self, table: Table, meter: str) -> pl.DataFrame:
-        rows = self.published.of_parts(TABLES[table.name], self.period, self.parts)
-        rows = table.empty() if rows is None else rows
-        return rows.filter(pl.col("tenant_id") == self.tenant_id, pl.col("meter") == meter)
 
 
 def _dates(days: Days) -> tuple[tuple[str, date | None], tuple[str, date | None]]:

@@ -61,13 +61,13 @@ def usage(context: Context, line: Line, subscription_id: str, others: Decimal) -
             f"Its parts are those of that instant, {at:%Y-%m-%dT%H:%M:%SZ}, so that they add up "
             "to it (R4.4)."
         )
-        rows = context.billed.open_at(line.meter, instant(at))
+        rows = context.open_at(line.meter, instant(at))
     elif measure == "distinct":
         told.append("Each user belongs to the subscription on which they were seen first (R4).")
         begin, end = context.period.bounds(context.tenant.zone)
-        rows = context.billed.seen_in(line.meter, begin, end)
+        rows = context.seen_in(line.meter, begin, end)
     else:
-        rows = context.billed.summed(line.meter)
+        rows = context.summed(line.meter)
     own = rows.filter(pl.col("subscription_id") == subscription_id)
     told.append(f"{subscription_id} has {plain(line.quantity + others)} of it (R3).")
     if meter.charge == "per_unit":

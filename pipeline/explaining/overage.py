@@ -50,14 +50,14 @@ def beyond(context: Context, meter: str) -> Beyond:
     measure = how["measure"][0]
     if measure == "peak":
         when = at or how.sort("usage", "at", descending=[True, False])["at"][0]
-        rows, days = context.billed.open_at(meter, instant(when)), _days_at(context, meter, when)
+        rows, days = context.open_at(meter, instant(when)), _days_at(context, meter, when)
     elif measure == "distinct":
         days = _worst_days(context, how)
         zone = context.tenant.zone
         since, until = midnight(days.first, zone), midnight(days.after, zone)
-        rows = context.billed.seen_in(meter, since, until)
+        rows = context.seen_in(meter, since, until)
     else:
-        rows, days = context.billed.summed(meter), context.period.days
+        rows, days = context.summed(meter), context.period.days
     used = rows.group_by(SUBSCRIPTION).agg(used=pl.col("counts").sum())
     included = _included(context, meter, days if measure != "sum" else None)
     each = used.join(included, on=SUBSCRIPTION, how="full", coalesce=True).with_columns(

@@ -82,7 +82,8 @@ def _read(block: bytes, header: list[str], *, quoted: bool) -> pl.DataFrame | No
             infer_schema=False,
             quote_char='"' if quoted else None,
         )
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
+        # The engine takes some beginnings, such as `x^`, for those of a compressed file.
         return None
     frame.columns = header
     return frame

@@ -44,7 +44,7 @@ COUNTED = pl.Schema(
 
 @dataclass(frozen=True)
 class BilledRows:
-    """A tenant's billed rows of a period; arrays of one length, codes of `Book`."""
+    """A bucket's billed rows of a period; arrays of one length, codes of `Book`."""
 
     bucket: OpenBucket
     rows: Rows
@@ -54,7 +54,7 @@ class BilledRows:
 
     @staticmethod
     def of(bucket: OpenBucket) -> BilledRows:
-        """The rows of a bucket of one tenant, decided as the run decides them."""
+        """The rows of a bucket, decided as the run decides them."""
         begins, ends = bucket.book.bounds
         first, after = int(begins.min()) // DAY_US, -(-int(ends.max()) // DAY_US)
         parts, cases = [], []
@@ -77,30 +77,30 @@ class BilledRows:
         )
         return BilledRows(bucket, Rows.together(parts), meter, owner, reason)
 
-    def summed(self, meter: str) -> pl.DataFrame:
+    def summed(self, tenant: str, meter: str) -> pl.DataFrame:
         """R4 sum: the rows whose quantities were added up, as COUNTED."""
-        which = self._of(meter)
+        which = self._of(tenant, meter)
         millionths = self.rows.quantity[which].tolist()
         counts = pl.Series([Decimal(one).scaleb(-6) for one in millionths], dtype=MONEY)
         return self._told(which, self.rows.started[which], counts)
 
-    def open_at(self, meter: str, instant: int) -> pl.DataFrame:
+    def open_at(self, tenant: str, meter: str, instant: int) -> pl.DataFrame:
         """R4 peak: the sessions that are open at an instant, once laid down (R4.2), as COUNTED."""
-        which = self._of(meter)
-        stays = self._laid_down(which, meter)
+        which = self._of(tenant, meter)
+        stays = self._laid_down(which, tenant, meter)
         is_open = (stays.start <= instant) & (instant < stays.end)
         chosen = stays.at(is_open)
         position = chosen.own // len(self.bucket.book.meters)
         order = np.argsort(position)
         return self._told(which[position[order]], chosen.start[order], _ones(len(order)))
 
-    def seen_in(self, meter: str, since: int, until: int) -> pl.DataFrame:
+    def seen_in(self, tenant: str, meter: str, since: int, until: int) -> pl.DataFrame:
         """R4 distinct, R6.3: each user's first row that reaches into [since, until), as COUNTED.
 
         Rows without a user count each.
         """
-        which = self._of(meter)
-        begins, ends = (int(bounds[0]) for bounds in self.bucket.book.bounds)
+        which = self._of(tenant, meter)
+        begins, ends = self._bounds(tenant)
         start = np.maximum(self.rows.started[which], begins)
         ended = self.rows.ended[which]
         last = np.where(ended == OPEN, start, np.maximum(start, np.minimum(ended, ends) - 1))
@@ -121,13 +121,23 @@ class BilledRows:
         chosen = np.sort(order[is_first | (ordered == NO_USER)])
         return self._told(which[chosen], self.rows.started[which[chosen]], _ones(len(chosen)))
 
-    def _of(self, meter: str) -> Ints:
-        return np.flatnonzero(self.meter == self.bucket.book.meters.index(meter))
+    def _of(self, tenant: str, meter: str) -> Ints:
+        """Which rows are of a tenant and meter."""
+        book = self.bucket.book
+        codes = [code for code, one in enumerate(book.tenants) if one.id == tenant]
+        is_own = np.isin(book.owners[self.owner], codes)
+        return np.flatnonzero(is_own & (self.meter == book.meters.index(meter)))
 
-    def _laid_down(self, which: Ints, meter: str) -> Stays:
+    def _bounds(self, tenant: str) -> tuple[int, int]:
+        book = self.bucket.book
+        code = next(code for code, one in enumerate(book.tenants) if one.id == tenant)
+        begins, ends = book.bounds
+        return int(begins[code]), int(ends[code])
+
+    def _laid_down(self, which: Ints, tenant: str, meter: str) -> Stays:
         """Sessions of some rows as they count; `own` leads back to each one's place in `which`."""
         book = self.bucket.book
-        begins, ends = (int(bounds[0]) for bounds in book.bounds)
+        begins, ends = self._bounds(tenant)
         counts_users = book.terms.catalogue[meter].counts == "users"
         users = self.rows.user[which]
         places = np.arange(len(which)) * len(book.meters) + book.meters.index(meter)

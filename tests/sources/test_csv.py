@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.sources import ExportError, read_export, unknown_columns
@@ -75,6 +75,13 @@ def test_what_is_well_formed(
 
 def test_a_header_without_line_end_has_no_rows(tmp_path: Path) -> None:
     assert _texts(save(tmp_path / "x.csv", "key,text")) == []
+
+
+@pytest.mark.parametrize("start", ["x^", "x\x01", "\x1f\x8b"[:1], "BZh", "PK"])
+def test_a_block_that_begins_like_a_compressed_file(tmp_path: Path, start: str) -> None:
+    """Some engines look at the first bytes and think they know better."""
+    path = save(tmp_path / "x.csv", f"key,text\n{start}1,one\nb,two\n")
+    assert read(path)["key"].to_list() == [f"{start}1", "b"]
 
 
 def test_one_column_alone(tmp_path: Path) -> None:
@@ -282,6 +289,7 @@ def test_both_readings_agree_on_any_text(tmp_path: Path, lines: list[str], block
 
 @FEW
 @given(st.binary(max_size=60))
+@example(b"x\x01\x02\x01")
 def test_any_bytes_are_read_or_refused_by_name(tmp_path: Path, data: bytes) -> None:
     """Never a bare traceback."""
     for name in ("x.csv", "x.csv.gz", "x.parquet"):
