@@ -31,12 +31,13 @@ _OF_EVERY_STAGE = (FINDINGS.name, CONTROLS.name)
 
 
 class Published:
-    """The published state of a store: as it is, or as it was at an instant."""
+    """The published state of a store: as it is when first asked, or as it was at an instant."""
 
     def __init__(self, store: Path, as_of: datetime | None = None) -> None:
         self.results = ResultStore(store)
         self._ledger = Ledger(store)
         self._as_of = as_of
+        self._runs: dict[Period, Run | None] = {}
 
     @cached_property
     def life(self) -> Life:
@@ -45,7 +46,9 @@ class Published:
 
     def run(self, period: Period) -> Run | None:
         """The run that the open tenants of a period are shown from."""
-        return self.results.latest(period, self._as_of)
+        if period not in self._runs:
+            self._runs[period] = self.results.latest(period, self._as_of)
+        return self._runs[period]
 
     @cached_property
     def periods(self) -> list[Period]:

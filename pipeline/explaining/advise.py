@@ -50,6 +50,10 @@ The commitment is that of the subscription which pays the overage at the end of 
 """
 
 
+Occupancy = dict[tuple[str, str], pl.DataFrame]
+"""The stretches of a month, by tenant and meter."""
+
+
 def advise(
     store: Path, periods: Sequence[Period], only_tenants: Container[str] | None = None
 ) -> pl.DataFrame:
@@ -57,17 +61,18 @@ def advise(
     published = Published(store)
     contexts = Contexts(published, LandedStore(store))
     months = [(period, _occupancy(published, period)) for period in periods]
-    last = months[-1][1].select("tenant_id", "meter").unique().sort("tenant_id", "meter")
     rows: list[tuple[object, ...]] = []
-    for tenant, meter in last.iter_rows():
+    for tenant, meter in sorted(months[-1][1]):
         if only_tenants is None or tenant in only_tenants:
             rows += _advised(contexts, published, tenant, meter, months)
     return pl.DataFrame(rows, schema=ADVICE, orient="row")
 
 
-def _occupancy(published: Published, period: Period) -> pl.DataFrame:
+def _occupancy(published: Published, period: Period) -> Occupancy:
     rows = published.rows(OCCUPANCY, period)
-    return OCCUPANCY.empty() if rows is None else rows
+    rows = OCCUPANCY.empty() if rows is None else rows
+    by_meter = rows.partition_by("tenant_id", "meter", as_dict=True)
+    return {(str(tenant), str(meter)): of for (tenant, meter), of in by_meter.items()}
 
 
 def _advised(
@@ -75,7 +80,7 @@ def _advised(
     published: Published,
     tenant: str,
     meter: str,
-    months: Sequence[tuple[Period, pl.DataFrame]],
+    months: Sequence[tuple[Period, Occupancy]],
 ) -> Iterator[tuple[object, ...]]:
     context = context_of(contexts, published, months[-1][0], tenant)
     catalogue, terms = context.terms.catalogue, context.tenant
@@ -89,12 +94,10 @@ def _advised(
     if not committed or not overage:
         return
     prices = Prices(committed[0].unit_price, overage, subscription.currency)
-    is_own = (pl.col("tenant_id") == tenant) & (pl.col("meter") == meter)
     needs = [
-        _needed(
-            context_of(contexts, published, period, tenant), occupancy.filter(is_own), meter, whose
-        )
+        _needed(context_of(contexts, published, period, tenant), own, meter, whose)
         for period, occupancy in months
+        for own in [occupancy.get((tenant, meter), OCCUPANCY.empty())]
     ]
     now = _own(context, whose, meter)
     best = cheapest(needs, prices)

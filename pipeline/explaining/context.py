@@ -22,7 +22,7 @@ from pipeline.rules.terms import Entitlement, Meter, Rate, Subscription, Tenant
 from pipeline.run import ReadByAnotherVersion, load_terms
 from pipeline.stages.book import Book
 from pipeline.stages.bucket import open_bucket
-from pipeline.stages.evidence import COUNTED, BilledRows
+from pipeline.stages.evidence import COUNTED, BilledRows, Counted
 from pipeline.stages.terms import Terms
 from pipeline.store.landing import LandedStore, Listing
 from pipeline.store.usage import slot_of
@@ -141,23 +141,26 @@ class Context:
         """The overage of a meter, as it was published."""
         return self.shared.rows(OVERAGE, self, meter)
 
-    def open_at(self, meter: str, instant: int) -> pl.DataFrame:
-        """R4 peak: the sessions that are open at an instant, as COUNTED."""
+    def open_at(self, meter: str, instant: int) -> Counted:
+        """R4 peak: the sessions that are open at an instant."""
         return self.shared.billed(self).open_at(self.tenant_id, meter, instant)
 
-    def seen_in(self, meter: str, since: int, until: int) -> pl.DataFrame:
-        """R4 distinct: each user's first row that reaches into [since, until), as COUNTED."""
+    def seen_in(self, meter: str, since: int, until: int) -> Counted:
+        """R4 distinct: each user's first row that reaches into [since, until)."""
         return self.shared.billed(self).seen_in(self.tenant_id, meter, since, until)
 
-    def summed(self, meter: str) -> pl.DataFrame:
-        """R4 sum: the rows whose quantities were added up, as COUNTED."""
+    def summed(self, meter: str) -> Counted:
+        """R4 sum: the rows whose quantities were added up."""
         return self.shared.billed(self).summed(self.tenant_id, meter)
 
-    def in_exports(self, counted: pl.DataFrame) -> pl.DataFrame:
-        """Counted rows with the name and the SHA-256 of their exports, as ROWS."""
+    def in_exports(self, counted: Counted, subscription_id: str | None = None) -> pl.DataFrame:
+        """Counted rows, or one subscription's, with the exports that they stand in, as ROWS."""
         exports = self.listing.of(USAGE.name)
         ranks = range(len(exports))
-        told = counted.with_columns(
+        rows = counted.in_words()
+        if subscription_id is not None:
+            rows = rows.filter(pl.col("subscription_id") == subscription_id)
+        told = rows.with_columns(
             file=pl.col("rank").replace_strict(
                 ranks, [one.name for one in exports], return_dtype=pl.String
             ),

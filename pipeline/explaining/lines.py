@@ -68,7 +68,6 @@ def usage(context: Context, line: Line, subscription_id: str, others: Decimal) -
         rows = context.seen_in(line.meter, begin, end)
     else:
         rows = context.summed(line.meter)
-    own = rows.filter(pl.col("subscription_id") == subscription_id)
     told.append(f"{subscription_id} has {plain(line.quantity + others)} of it (R3).")
     if meter.charge == "per_unit":
         told += priced(context, subscription_id, line.meter, "per_unit")
@@ -78,7 +77,9 @@ def usage(context: Context, line: Line, subscription_id: str, others: Decimal) -
         told.append("It has no price of its own: only what is beyond all that is included (R10.3).")
     told.append(arithmetic(line, currency))
     tables = {"the split": split.drop("tenant_id", "meter")}
-    return Told(told, tables, context.in_exports(own), others, rests_on_usage=True)
+    return Told(
+        told, tables, context.in_exports(rows, subscription_id), others, rests_on_usage=True
+    )
 
 
 def measured(measure: str) -> str:

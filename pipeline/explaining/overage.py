@@ -22,6 +22,7 @@ from pipeline.rules.entitlement import allowance, stretches
 from pipeline.rules.payer import closing_holders, first_had, payer
 from pipeline.rules.primary import closing_primary
 from pipeline.rules.terms import Tenant
+from pipeline.stages.evidence import Counted
 from pipeline.stages.lines import label
 from schemas.columns import MONEY
 
@@ -36,7 +37,7 @@ class Beyond:
     includes itself, never below 0).
     """
 
-    counted: pl.DataFrame
+    counted: Counted
     by_subscription: pl.DataFrame
     included: Decimal
     overage: Decimal
@@ -58,7 +59,7 @@ def beyond(context: Context, meter: str) -> Beyond:
         rows = context.seen_in(meter, since, until)
     else:
         rows, days = context.summed(meter), context.period.days
-    used = rows.group_by(SUBSCRIPTION).agg(used=pl.col("counts").sum())
+    used = rows.by_subscription()
     included = _included(context, meter, days if measure != "sum" else None)
     each = used.join(included, on=SUBSCRIPTION, how="full", coalesce=True).with_columns(
         pl.col("used", "included").fill_null(0).cast(MONEY)

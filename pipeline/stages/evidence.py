@@ -77,25 +77,25 @@ class BilledRows:
         )
         return BilledRows(bucket, Rows.together(parts), meter, owner, reason)
 
-    def summed(self, tenant: str, meter: str) -> pl.DataFrame:
-        """R4 sum: the rows whose quantities were added up, as COUNTED."""
+    def summed(self, tenant: str, meter: str) -> Counted:
+        """R4 sum: the rows whose quantities were added up."""
         which = self._of(tenant, meter)
         millionths = self.rows.quantity[which].tolist()
         counts = pl.Series([Decimal(one).scaleb(-6) for one in millionths], dtype=MONEY)
-        return self._told(which, self.rows.started[which], counts)
+        return Counted(self, which, self.rows.started[which], counts)
 
-    def open_at(self, tenant: str, meter: str, instant: int) -> pl.DataFrame:
-        """R4 peak: the sessions that are open at an instant, once laid down (R4.2), as COUNTED."""
+    def open_at(self, tenant: str, meter: str, instant: int) -> Counted:
+        """R4 peak: the sessions that are open at an instant, once laid down (R4.2)."""
         which = self._of(tenant, meter)
         stays = self._laid_down(which, tenant, meter)
         is_open = (stays.start <= instant) & (instant < stays.end)
         chosen = stays.at(is_open)
         position = chosen.own // len(self.bucket.book.meters)
         order = np.argsort(position)
-        return self._told(which[position[order]], chosen.start[order], _ones(len(order)))
+        return Counted(self, which[position[order]], chosen.start[order], _ones(len(order)))
 
-    def seen_in(self, tenant: str, meter: str, since: int, until: int) -> pl.DataFrame:
-        """R4 distinct, R6.3: each user's first row that reaches into [since, until), as COUNTED.
+    def seen_in(self, tenant: str, meter: str, since: int, until: int) -> Counted:
+        """R4 distinct, R6.3: each user's first row that reaches into [since, until).
 
         Rows without a user count each.
         """
@@ -119,7 +119,7 @@ class BilledRows:
         ordered = user[order]
         is_first = np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)]
         chosen = np.sort(order[is_first | (ordered == NO_USER)])
-        return self._told(which[chosen], self.rows.started[which[chosen]], _ones(len(chosen)))
+        return Counted(self, which[chosen], self.rows.started[which[chosen]], _ones(len(chosen)))
 
     def _of(self, tenant: str, meter: str) -> Ints:
         """Which rows are of a tenant and meter."""
@@ -160,22 +160,37 @@ class BilledRows:
         inside: Flags = start < laid_down.end
         return Stays(laid_down.own, laid_down.user, start, laid_down.end).at(inside)
 
-    def _told(self, which: Ints, counts_from: Ints, counts: pl.Series) -> pl.DataFrame:
-        book = self.bucket.book
-        words = self.bucket.rows.by_number.in_words(self.rows.number[which])
-        owners = [book.subscriptions[code][1] for code in self.owner[which].tolist()]
-        return (
-            words.with_columns(
-                subscription_id=pl.Series(owners, dtype=pl.String),
-                because=pl.Series(
-                    [REASONS[code] for code in self.reason[which].tolist()], dtype=pl.String
-                ),
-                counts_from=pl.Series(counts_from).cast(INSTANT),
-                counts=counts,
-            )
-            .select(COUNTED.names())
-            .match_to_schema(COUNTED)
+
+@dataclass(frozen=True)
+class Counted:
+    """Rows that were counted: their places among the billed ones, from when and how much."""
+
+    billed: BilledRows
+    which: Ints
+    counts_from: Ints
+    counts: pl.Series
+
+    def by_subscription(self) -> pl.DataFrame:
+        """subscription_id, used: what the rows of each come to."""
+        counted = pl.DataFrame({"subscription_id": self._owners(), "counts": self.counts})
+        return counted.group_by("subscription_id").agg(used=pl.col("counts").sum())
+
+    def in_words(self) -> pl.DataFrame:
+        """The rows as COUNTED."""
+        numbers = self.billed.rows.number[self.which]
+        reasons = self.billed.reason[self.which].tolist()
+        words = self.billed.bucket.rows.by_number.in_words(numbers).with_columns(
+            subscription_id=self._owners(),
+            because=pl.Series([REASONS[code] for code in reasons], dtype=pl.String),
+            counts_from=pl.Series(self.counts_from).cast(INSTANT),
+            counts=self.counts,
         )
+        return words.select(COUNTED.names()).match_to_schema(COUNTED)
+
+    def _owners(self) -> pl.Series:
+        names = self.billed.bucket.book.subscriptions
+        owners = self.billed.owner[self.which].tolist()
+        return pl.Series([names[code][1] for code in owners], dtype=pl.String)
 
 
 def _ones(count: int) -> pl.Series:
