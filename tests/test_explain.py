@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.explain import Explainer
+from tests.good_feeds import good, save
 from tests.support import Row, bill, shown, tenantbill
 from tests.test_histories import History
 from tests.worlds import World, world, write
@@ -207,3 +208,18 @@ def test_lines_of_a_world_without_usage_can_be_told(tmp_path: Path) -> None:
     lines = shown("invoice_lines", crowd.period, tmp_path / "store")
     assert lines
     assert_explained(tmp_path / "store", tmp_path / "feeds", lines)
+
+
+def test_names_cannot_steer_a_terminal(tmp_path: Path) -> None:
+    feeds = good("acme")
+    for rows in feeds.values():
+        for row in rows:
+            if "subscription_id" in row:
+                row["subscription_id"] = "\x1b[31mred\u202e"
+    save(feeds, tmp_path / "in")
+    bill(tmp_path / "in", tmp_path / "store", "2026-10")
+    (line, *_) = shown("invoice_lines", "2026-10", tmp_path / "store")
+    told = tenantbill("explain", line["line_id"], "--store", tmp_path / "store").stdout
+    assert "\x1b" not in told
+    assert "\u202e" not in told
+    assert r"\x1b[31mred\u202e" in told

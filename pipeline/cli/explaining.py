@@ -54,7 +54,7 @@ def _write_text(explained: list[Explanation], most: int) -> None:
         told = one.told
         click.secho(one.line.line_id, bold=True)
         for sentence in told.sentences:
-            click.echo(f"  {sentence}")
+            click.echo(f"  {_visible(sentence)}")
         for title, table in told.tables.items():
             click.echo(f"\n  {title}:\n{as_table(table)}")
         if told.rests_on_usage:
@@ -67,6 +67,11 @@ def _write_text(explained: list[Explanation], most: int) -> None:
                 if len(told.rows) > most:
                     click.echo(f"  and {len(told.rows) - most:,} more: see them with --rows")
         click.echo()
+
+
+def _visible(text: str) -> str:
+    """Text with whatever would steer a terminal spelled out."""
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
 
 
 def _write_json(explained: list[Explanation], most: int) -> None:
