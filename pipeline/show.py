@@ -17,6 +17,7 @@ import polars as pl
 from pipeline.errors import InputMissing, UsageError
 from pipeline.period import Period
 from pipeline.published import Published, makers
+from pipeline.texts import texts
 from schemas.columns import Table
 from schemas.datasets import DATASETS
 
@@ -58,9 +59,9 @@ def write_rows(rows: pl.DataFrame, shape: str) -> None:
         case "table":
             _write_table(rows)
         case "csv":
-            _texts(rows).write_csv(written)
+            texts(rows).write_csv(written)
         case "json":
-            written.write(f"{_texts(rows).write_json()}\n".encode())
+            written.write(f"{texts(rows).write_json()}\n".encode())
         case "parquet":
             rows.write_parquet(written)
     sys.stdout.buffer.write(written.getvalue())
@@ -97,22 +98,6 @@ def _table(dataset: str) -> Table:
     return tables[dataset]
 
 
-def _texts(rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows with decimals as plain text and instants as UTC ISO 8601 with `Z`."""
-    return rows.with_columns(_text(name, dtype) for name, dtype in rows.schema.items())
-
-
-def _text(name: str, dtype: pl.DataType) -> pl.Expr:
-    column = pl.col(name)
-    if isinstance(dtype, pl.Decimal):
-        return column.cast(pl.String).str.replace(r"\.?0+$", "").alias(name)
-    if isinstance(dtype, pl.Datetime):
-        seconds = column.dt.strftime("%Y-%m-%dT%H:%M:%S")
-        fraction = column.dt.strftime("%.6f").str.strip_chars_end("0").str.strip_chars_end(".")
-        return (seconds + fraction + "Z").alias(name)
-    return column
-
-
 def _write_table(rows: pl.DataFrame) -> None:
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table as RichTable  # noqa: PLC0415
@@ -121,7 +106,7 @@ def _write_table(rows: pl.DataFrame) -> None:
     grid = RichTable(box=None, header_style="bold", pad_edge=False)
     for name, dtype in rows.schema.items():
         grid.add_column(name, justify="right" if dtype.is_numeric() else "left", overflow="fold")
-    for row in _texts(rows).iter_rows():
+    for row in texts(rows).iter_rows():
         grid.add_row(*(Text("" if value is None else str(value)) for value in row))
     console = Console()
     if not console.is_terminal:
