@@ -59,6 +59,7 @@ def export(
     """
     from pipeline.documents.export import export_of, told  # noqa: PLC0415
     from pipeline.documents.formats import write_export  # noqa: PLC0415
+    from pipeline.findings import counted  # noqa: PLC0415
     from pipeline.settings import read_tables  # noqa: PLC0415
 
     tables, only = read_tables(), frozenset(tenant) or None
@@ -67,7 +68,7 @@ def export(
     for one in exports:
         into = folder / str(one.period) if len(exports) > 1 else folder
         files = write_export(one, form, into)
-        click.echo(f"{one.period}: {told(one)} as {form}, {files} files in {into}")
+        click.echo(f"{one.period}: {told(one)} as {form}, {counted(files, 'file')} in {into}")
         for invoice in one.left_out:
             click.echo(f"  {invoice.invoice_id} is left out: it is blocked", err=True)
             is_blocked = True

@@ -93,7 +93,7 @@ def _feeds() -> Feeds:
         subscription["name"] = f"the contract of {tenant}"
         changes = {
             "bolt": {"currency": "EUR"},
-            "kyoto": {"currency": "JPY", "start_date": "2026-10-08"},
+            "kyoto": {"currency": "JPY", "start_date": "2026-10-03"},
             "bahrain": {"currency": "BHD"},
             "yearly": {"billing_frequency": "annual", "start_date": "2026-10-01"},
         }

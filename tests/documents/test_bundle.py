@@ -116,7 +116,7 @@ def test_a_range_of_months_goes_to_a_directory_each(months: Months, tmp_path: Pa
     assert rows_in(tmp_path / AFTER, "invoices") == months.invoices(AFTER)
 
 
-@pytest.mark.parametrize("form", ("csv", "parquet", "journal"))
+@pytest.mark.parametrize("form", ("csv", "parquet", "journal", "xlsx"))
 def test_the_same_export_is_the_same_bytes_and_replaces_what_was_there(
     months: Months, tmp_path: Path, form: str
 ) -> None:
