@@ -41,7 +41,8 @@ class Export:
     """The documents of a month and whatever formats say of them.
 
     `datasets` are the published rows behind the documents, by name; `run` made the drafts, if there
-    are any, and `entries` of the ledger issued the rest. `left_out` are invoices without a total.
+    are any, and `entries` of the ledger issued the rest. `left_out` are invoices without a total;
+    `is_closed` says that nobody is left to be invoiced for the month.
     """
 
     period: Period
@@ -50,6 +51,7 @@ class Export:
     entries: tuple[Entry, ...] = ()
     run: Run | None = None
     left_out: tuple[Invoice, ...] = ()
+    is_closed: bool = False
     meters: Catalogue = field(default_factory=dict)
     settings: Tables = field(default_factory=dict)
 
@@ -96,6 +98,7 @@ def export_of(
         tuple(one for one in published.life.issuing_entries if _issued_any(one, invoices)),
         published.run(period) if any(not one.is_issued for one in invoices) else None,
         tuple(one for one in found if one.status == BLOCKED),
+        not published.open_tenants(period),
         _meters(landed, listing),
         settings,
     )

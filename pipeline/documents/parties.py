@@ -76,16 +76,28 @@ def deals_of(tables: Tables, tenants: Iterable[str]) -> dict[str, Deal]:
     missing = [*_missing_of_seller(tables["seller"])]
     for tenant in tenants:
         missing += _missing_of_buyer(tables, tenant)
-    if missing:
-        missing = list(dict.fromkeys(missing))
-        more = f" and {len(missing) - _MOST_NAMED} more" if len(missing) > _MOST_NAMED else ""
-        table, _, key = missing[0].rpartition(".")
-        raise SettingMissing(
-            f"e-invoices need {', '.join(missing[:_MOST_NAMED])}{more}",
-            where=FILE,
-            remedy=f"add them, beginning with `{key} = …` below `[{table}]`",
-        )
+    _stop_if_missing(missing, "e-invoices need")
     return {tenant: _deal(tables, tenant) for tenant in tenants}
+
+
+def seller_words(tables: Tables, keys: Iterable[str], who: str) -> dict[str, str]:
+    """What is said of the seller under some keys. Raises `SettingMissing` where it is not."""
+    seller = tables["seller"]
+    _stop_if_missing([f"seller.{key}" for key in keys if not seller.get(key)], f"{who} needs")
+    return {key: seller[key] for key in keys}
+
+
+def _stop_if_missing(keys: list[str], who: str) -> None:
+    missing = list(dict.fromkeys(keys))
+    if not missing:
+        return
+    more = f" and {len(missing) - _MOST_NAMED} more" if len(missing) > _MOST_NAMED else ""
+    table, _, key = missing[0].rpartition(".")
+    raise SettingMissing(
+        f"{who} {', '.join(missing[:_MOST_NAMED])}{more}",
+        where=FILE,
+        remedy=f"add what is missing, beginning with `{key} = …` below `[{table}]`",
+    )
 
 
 def _missing_of_seller(seller: Mapping[str, Any]) -> Iterator[str]:

@@ -15,7 +15,6 @@ import re
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
-from fractions import Fraction
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -24,7 +23,7 @@ from pipeline.documents.model import Invoice, Line
 from pipeline.documents.naming import document_number, file_stem, number_of
 from pipeline.documents.parties import OUTSIDE_VAT, Deal, Party, Tax, deals_of
 from pipeline.errors import BillingError
-from pipeline.money import minor_units, plain, round_half_up
+from pipeline.money import minor_units, plain, product, round_half_up
 
 _UBL = "urn:oasis:names:specification:ubl:schema:xsd:"
 _CUSTOMIZATION = "urn:cen.eu:en16931:2017#compliant#urn:fdc:peppol.eu:2017:poacc:billing:3.0"
@@ -56,7 +55,7 @@ def document(invoice: Invoice, deal: Deal, export: Export) -> ET.Element:
     name = "CreditNote" if is_credit else "Invoice"
     sign = -1 if is_credit else 1
     net = sign * (invoice.total or Decimal(0))
-    due = Fraction(net) * Fraction(deal.tax.percent) / 100
+    due = product(net, deal.tax.percent).scaleb(-2)
     tax = round_half_up(*due.as_integer_ratio(), _digits(invoice.currency))
     root = ET.Element(
         name,
@@ -203,7 +202,7 @@ def _priced(
 ) -> tuple[str, str, str, str | None]:
     """Quantity, price, unit and note of a line: such that the first two make its amount."""
     price = line.unit_price or Decimal(0)
-    exact = Fraction(sign * line.quantity) * Fraction(price)
+    exact = product(sign * line.quantity, price)
     if round_half_up(*exact.as_integer_ratio(), _MOST_DIGITS) == net:
         unit = _UNITS.get(export.meter(line.meter).unit or "", _ONE)
         return plain(sign * line.quantity), plain(price), unit, None

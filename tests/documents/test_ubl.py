@@ -172,4 +172,4 @@ def test_without_any_settings_the_first_missing_key_is_told(
         "error: tenantbill.toml: e-invoices need seller.name, seller.country, seller.endpoint, "
         "seller.endpoint_scheme, seller.payment_terms and "
     )
-    assert "add them, beginning with `name = …` below `[seller]`" in result.stderr
+    assert "add what is missing, beginning with `name = …` below `[seller]`" in result.stderr
