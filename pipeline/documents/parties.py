@@ -22,6 +22,11 @@ _WITH_REASON = ("E", "AE", "G", "O")
 OUTSIDE_VAT = "O"
 REVERSE_CHARGE = "AE"
 
+_SHAPES = (
+    ("country", "[A-Z]{2}", "write it as its two letters of ISO 3166, such as DE"),
+    ("endpoint_scheme", "[0-9]{4}", "write it as its four digits (EAS), such as 0088 for a GLN"),
+)
+
 _MOST_NAMED = 5
 
 
@@ -151,12 +156,9 @@ def _deal(tables: Tables, tenant: str) -> Deal:
 
 def _party(values: Mapping[str, Any], table: str, *, without_vat: bool) -> Party:
     """A party; on an invoice outside VAT nobody may be named by a VAT number."""
-    if not re.fullmatch("[A-Z]{2}", values["country"]):
-        raise SettingWrong(
-            f"country in [{table}] is {values['country']!r}",
-            where=FILE,
-            remedy="write it as its two letters of ISO 3166, such as DE",
-        )
+    for key, pattern, remedy in _SHAPES:
+        if not re.fullmatch(pattern, values[key]):
+            raise SettingWrong(f"{key} in [{table}] is {values[key]!r}", where=FILE, remedy=remedy)
     known = {name: values[name] for name in Party.__dataclass_fields__ if values.get(name)}
     return Party(**{**known, "vat_id": None if without_vat else values.get("vat_id")})
 

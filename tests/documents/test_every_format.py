@@ -187,6 +187,9 @@ def test_names_stay_what_they_were_when_a_closed_month_runs_again(
     assert tenantbill(*words).exit_code == 0
     with (out / "cost_and_usage.csv").open(encoding="utf-8") as file:
         assert {row["BillingAccountName"] for row in csv.DictReader(file)} == {"Old Ltd"}
+    with (out / "billing_period.csv").open(encoding="utf-8") as file:
+        [month] = csv.DictReader(file)
+    assert month["BillingPeriodStatus"] == "Closed", "nobody is left to be invoiced"
 
 
 def test_a_manifest_can_be_read_whatever_it_names(months: Months, tmp_path: Path) -> None:

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
+from pipeline.documents.export import Export
+from pipeline.documents.model import Invoice, Line
+from pipeline.documents.parties import deals_of
+from pipeline.documents.ubl import NotInEn16931, document
+from pipeline.period import Period
+from pipeline.rules.catalogue import SHIPPED
+from pipeline.settings import read_tables
 from tests.documents.einvoices import SPACES, money_at, read, said, settings, settings_of, toml_of
 from tests.documents.months import AFTER, HOSTILE, OPEN, PERIOD, Months
 from tests.support import tenantbill
@@ -143,6 +151,7 @@ BUYER = 'buyers."acme"'
         (BUYER, "", {"tax_category": "S"}, 'buyers."acme".tax_percent'),
         (BUYER, "", {"tax_category": "X"}, "known are S, Z, E, AE, G, O"),
         (BUYER, "", {"country": "Germany"}, "two letters"),
+        (BUYER, "", {"endpoint_scheme": "EM"}, "four digits"),
         ("tax", "", {"percent": "0"}, "S has a rate above 0"),
         (BUYER, "", {"tax_category": "Z", "tax_percent": "7"}, "every other category has none"),
         ("tax", "", {"exemption_reason": "r"}, "remove one of the two"),
@@ -173,3 +182,52 @@ def test_without_any_settings_the_first_missing_key_is_told(
         "seller.endpoint_scheme, seller.payment_terms and "
     )
     assert "add what is missing, beginning with `name = …` below `[seller]`" in result.stderr
+
+
+def invoice_of(amount: str, currency: str) -> Invoice:
+    month, total = Period.parse(PERIOD), Decimal(amount)
+    line = Line("l", "usage", "connect_voice", Decimal(1), total, total, "because\x00\ud7ff")
+    return Invoice(
+        invoice_id="i",
+        tenant_id="acme",
+        tenant_name="Acme",
+        subscription_id="S",
+        subscription_name="S",
+        document="invoice",
+        status="draft",
+        revision=1,
+        number=None,
+        issued_at=None,
+        period=month,
+        usage_period=month,
+        currency=currency,
+        total=total,
+        lines=(line,),
+    )
+
+
+def document_of(invoice: Invoice, settings: Path) -> ET.Element:
+    deal = deals_of(read_tables(settings / "tenantbill.toml"), ["acme"])["acme"]
+    return document(invoice, deal, Export(invoice.period, (invoice,), {}, meters=SHIPPED))
+
+
+def test_an_amount_with_a_third_digit_is_refused(settings: Path) -> None:
+    assert document_of(invoice_of("9.350", "BHD"), settings)
+    with pytest.raises(NotInEn16931, match=r"9.355 BHD has more than 2 digits") as raised:
+        document_of(invoice_of("9.355", "BHD"), settings)
+    assert "--tenant" in raised.value.remedy
+
+
+def test_units_are_those_of_the_standard_and_what_xml_cannot_hold_is_shown(settings: Path) -> None:
+    root = ET.fromstring(ET.tostring(document_of(invoice_of("2", "EUR"), settings)))
+    [line] = root.findall("cac:InvoiceLine", SPACES)
+    quantity = line.find("cbc:InvoicedQuantity", SPACES)
+    assert quantity is not None
+    assert quantity.get("unitCode") == "MIN"
+    assert said(line, "cac:Item/cbc:Description") == "because\ufffd\ud7ff"
+
+
+@pytest.mark.parametrize(("net", "tax"), [("0.13", "0.02"), ("10.50", "2.00"), ("0.02", "0.00")])
+def test_tax_is_rounded_half_up_on_the_sum(settings: Path, net: str, tax: str) -> None:
+    root = ET.fromstring(ET.tostring(document_of(invoice_of(net, "EUR"), settings)))
+    assert said(root, "cac:TaxTotal/cbc:TaxAmount") == tax
