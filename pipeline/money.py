@@ -66,6 +66,11 @@ def allocate(total: Decimal, weights: Sequence[Decimal], currency: str) -> list[
     return [_ROUNDING.scaleb(Decimal(share), -digits) for share in shares]
 
 
+def product(quantity: Decimal, unit_price: Decimal) -> Decimal:
+    """A quantity times a price, exactly."""
+    return _EXACT.multiply(quantity, unit_price)
+
+
 def round_half_up(numerator: int, denominator: int, digits: int) -> Decimal:
     """An exact ratio rounded half up (away from zero at a tie) to some digits."""
     units = (2 * abs(numerator) * 10**digits + denominator) // (2 * denominator)
