@@ -200,6 +200,26 @@ OCCUPANCY = Table(
     key=("tenant_id", "meter", "first_day"),
 )
 
+DAILY = Table(
+    "daily",
+    "tenant, meter, local day with usage; what pictures are drawn from",
+    (
+        _TENANT,
+        _METER,
+        Column("day", Kind.DATE, "the tenant's local day", required=True),
+        Column("usage", Kind.MONEY, "highest at one instant, different users, or sum", True),
+        Column(
+            "so_far",
+            Kind.MONEY,
+            "by the end of the day, since its stretch began; what the entitlement is for (R6)",
+            required=True,
+        ),
+        Column("entitlement", Kind.MONEY, "of its stretch, as in `occupancy` (R5)", required=True),
+        Column("at", Kind.INSTANT, "earliest instant of the day's highest; of peaks alone"),
+    ),
+    key=("tenant_id", "meter", "day"),
+)
+
 CONTROLS = Table(
     "controls",
     "count or sum that must tie",
@@ -250,4 +270,5 @@ DATASETS = (
     CONTROLS,
     SUPERSEDED,
     OCCUPANCY,
+    DAILY,
 )

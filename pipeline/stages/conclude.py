@@ -17,7 +17,7 @@ from pipeline.rules.compliance import compliance_findings
 from pipeline.rules.primary import primary_findings
 from pipeline.rules.split import REASONS
 from pipeline.stages.access import access
-from pipeline.stages.book import why_set_aside
+from pipeline.stages.book import MEASURES, why_set_aside
 from pipeline.stages.cases import FATES
 from pipeline.stages.controls import Control, count, total
 from pipeline.stages.ingest import ingest_findings
@@ -192,7 +192,22 @@ def conclude_meter(evidence: Evidence) -> Conclusion:
             total(counted["quantity"]),
         ),
     ]
-    datasets = {USAGE_SPLIT.name: usage_split, "occupancy": occupancy}
+    by_day = evidence.gathered("by_day")
+    controls += [
+        Control(
+            "meter",
+            f"usage by day, {measure}",
+            total(occupancy.filter(is_meant)["usage"]),
+            total(by_day.filter(is_meant)["usage"]),
+        )
+        for measure in MEASURES
+        for is_meant in [pl.col("measure") == measure]
+    ]
+    datasets = {
+        USAGE_SPLIT.name: usage_split,
+        "occupancy": occupancy,
+        "daily": evidence.gathered("daily"),
+    }
     return Conclusion(datasets, meter_findings(evidence.gathered("open_sessions")), controls)
 
 
