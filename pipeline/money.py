@@ -6,6 +6,7 @@ which price applies (`rules.pricing`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Context, Decimal, Inexact
 from fractions import Fraction
 from functools import cache
@@ -44,6 +45,25 @@ def amount(quantity: Decimal, unit_price: Decimal, share: Fraction, currency: st
         return _ROUNDING.plus(_ROUNDING.quantize(exact, _smallest(digits)))  # never -0
     numerator, denominator = exact.as_integer_ratio()
     return round_half_up(numerator, denominator * whole, digits)
+
+
+def allocate(total: Decimal, weights: Sequence[Decimal], currency: str) -> list[Decimal]:
+    """A total shared out by weights, in minor units, so that the shares add up to it exactly.
+
+    Each gets its exact share rounded down; the units that are left go to the largest remainders,
+    the first of equal ones first. The weights are not negative, and not all 0.
+    """
+    digits = minor_units(currency)
+    if digits is None:
+        raise AssertionError(f"currency {currency} has no minor unit; validation lets none through")
+    units = int(_EXACT.scaleb(total, digits))
+    whole = sum(map(Fraction, weights))
+    exact = [Fraction(weight) * units / whole for weight in weights]
+    shares = [share.numerator // share.denominator for share in exact]
+    by_remainder = sorted(range(len(exact)), key=lambda place: shares[place] - exact[place])
+    for place in by_remainder[: units - sum(shares)]:
+        shares[place] += 1
+    return [_ROUNDING.scaleb(Decimal(share), -digits) for share in shares]
 
 
 def round_half_up(numerator: int, denominator: int, digits: int) -> Decimal:

@@ -67,6 +67,10 @@ class Published:
         run = self.run(period)
         return self.of_parts(table, period, run.parts) if run else None
 
+    def of_entry(self, entry: Entry) -> Documents:
+        """The documents that an entry of the ledger issued."""
+        return self._ledger.issued([entry])
+
     def rows(self, table: Table, period: Period) -> pl.DataFrame | None:
         """The rows of a dataset; none where the stage that makes it has not run."""
         drafts = self.candidate(table, period)

@@ -9,16 +9,18 @@ import sys
 from collections.abc import Sequence
 from datetime import datetime
 from difflib import get_close_matches
-from io import BytesIO
+from io import BytesIO, StringIO
 from pathlib import Path
+from shutil import get_terminal_size
 
 import polars as pl
 
 from pipeline.errors import InputMissing, UsageError
+from pipeline.explaining.chargeback import chargeback
 from pipeline.period import Period
 from pipeline.published import Published, makers
 from schemas.columns import Table
-from schemas.datasets import DATASETS
+from schemas.datasets import CHARGEBACK, DATASETS
 
 
 def datasets_of(
@@ -38,7 +40,14 @@ def datasets_of(
     """
     table = _table(dataset)
     published = Published(store, as_of)
-    frames = [_rows(published, table, period, is_candidate) for period in periods]
+
+    def find(period: Period) -> pl.DataFrame | None:
+        if table is CHARGEBACK:
+            return chargeback(store, published, period, tenants or None)
+        of = published.candidate if is_candidate else published.rows
+        return of(table, period)
+
+    frames = [_there(find(period), published, table, period) for period in periods]
     if len(periods) > 1 and "period" not in table.names:
         frames = [
             frame.select(pl.lit(str(period)).alias("period"), pl.all())
@@ -56,7 +65,8 @@ def write_rows(rows: pl.DataFrame, shape: str) -> None:
     written = BytesIO()
     match shape:
         case "table":
-            _write_table(rows)
+            width = get_terminal_size().columns if sys.stdout.isatty() else 10_000
+            written.write(as_table(rows, width).encode())
         case "csv":
             _texts(rows).write_csv(written)
         case "json":
@@ -73,12 +83,13 @@ def write_changes(changes: pl.DataFrame, shape: str) -> None:
     write_rows(changes.drop(for_programs) if shape == "table" else changes, shape)
 
 
-def _rows(published: Published, table: Table, period: Period, is_candidate: bool) -> pl.DataFrame:
-    find = published.candidate if is_candidate else published.rows
-    rows = find(table, period)
+def _there(
+    rows: pl.DataFrame | None, published: Published, table: Table, period: Period
+) -> pl.DataFrame:
+    """The rows; where there are none yet, raises `InputMissing` with what to run."""
     if rows is None:
         is_there = published.run(period) is not None
-        stage = makers(table)[0] if is_there else "run"
+        stage = next(iter(makers(table)), "rate") if is_there else "run"
         raise InputMissing(
             f"there is no {table.name} of {period} that is up to date",
             remedy=f"run `tenantbill {stage} {period}{'' if is_there else ' --feeds DIR'}`",
@@ -87,7 +98,7 @@ def _rows(published: Published, table: Table, period: Period, is_candidate: bool
 
 
 def _table(dataset: str) -> Table:
-    tables = {table.name: table for table in DATASETS}
+    tables = {table.name: table for table in (*DATASETS, CHARGEBACK)}
     if dataset not in tables:
         close = get_close_matches(dataset, tables, n=1)
         raise UsageError(
@@ -113,7 +124,8 @@ def _text(name: str, dtype: pl.DataType) -> pl.Expr:
     return column
 
 
-def _write_table(rows: pl.DataFrame) -> None:
+def as_table(rows: pl.DataFrame, width: int = 10_000) -> str:
+    """Rows as a table for eyes, numbers to the right."""
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table as RichTable  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
@@ -123,7 +135,6 @@ def _write_table(rows: pl.DataFrame) -> None:
         grid.add_column(name, justify="right" if dtype.is_numeric() else "left", overflow="fold")
     for row in _texts(rows).iter_rows():
         grid.add_row(*(Text("" if value is None else str(value)) for value in row))
-    console = Console()
-    if not console.is_terminal:
-        console.width = 10_000
-    console.print(grid)
+    written = StringIO()
+    Console(file=written, width=width, force_terminal=sys.stdout.isatty()).print(grid)
+    return written.getvalue()

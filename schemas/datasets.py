@@ -233,6 +233,24 @@ CONTROLS = Table(
     key=("stage", "measure"),
 )
 
+CHARGEBACK = Table(
+    "chargeback",
+    "tenant, meter with overage, subscription; for information, never on an invoice",
+    (
+        _TENANT,
+        _METER,
+        Column("billed_subscription_id", Kind.TEXT, "who pays the overage (R7)", required=True),
+        _SUBSCRIPTION,
+        Column("used", Kind.MONEY, "at overage_at; a sum: in the period", required=True),
+        Column("included", Kind.MONEY, "in this subscription alone, then (R5)", required=True),
+        Column("beyond", Kind.MONEY, "used beyond what it includes itself, or 0", required=True),
+        Column("amount", Kind.MONEY, "its part of what the overage costs, by `beyond`"),
+        Column("currency", Kind.TEXT, "of who pays", required=True),
+        Column("overage_at", Kind.INSTANT, "earliest instant of the largest excess (R6.2)"),
+    ),
+    key=("tenant_id", "meter", "subscription_id"),
+)
+
 CHANGES = Table(
     "changes",
     "line that a run would change; what `plan` and `diff` print",

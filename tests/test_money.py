@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline.money import amount, minor_units, plain, round_half_up
+from pipeline.money import allocate, amount, minor_units, plain, round_half_up
 
 WHOLE = Fraction(1)
 DIGITS = {"USD": 2, "EUR": 2, "JPY": 0, "KWD": 3}
@@ -139,3 +139,35 @@ def test_a_currency_without_a_minor_unit_is_never_reached() -> None:
 def test_a_number_is_written_as_people_write_it(value: str, text: str) -> None:
     assert plain(Decimal(value)) == text
     assert Decimal(plain(Decimal(value))) == Decimal(value)
+
+
+@pytest.mark.parametrize(
+    ("total", "weights", "currency", "shares"),
+    [
+        ("100", "1 1 1", "USD", "33.34 33.33 33.33"),
+        ("100", "1 1 1", "JPY", "34 33 33"),
+        ("0.02", "1 1 1", "EUR", "0.01 0.01 0.00"),
+        ("10", "0 2.5 7.5", "EUR", "0.00 2.50 7.50"),
+        ("0.001", "1 2", "KWD", "0.000 0.001"),
+        ("0", "1 2", "USD", "0.00 0.00"),
+        ("5", "0.000001", "USD", "5.00"),
+    ],
+)
+def test_a_total_is_shared_out_to_the_last_unit(
+    total: str, weights: str, currency: str, shares: str
+) -> None:
+    by = [Decimal(one) for one in weights.split()]
+    assert [str(one) for one in allocate(Decimal(total), by, currency)] == shares.split()
+
+
+@given(
+    st.integers(0, 10**12),
+    st.lists(st.decimals(0, 10**6, places=6), min_size=1, max_size=8).filter(any),
+)
+def test_shares_add_up_and_none_is_a_unit_off(units: int, weights: list[Decimal]) -> None:
+    total = Decimal(units).scaleb(-2)
+    shares = allocate(total, weights, "USD")
+    assert sum(shares) == total
+    for share, weight in zip(shares, weights, strict=True):
+        exact = Fraction(weight) * Fraction(total) / sum(map(Fraction, weights))
+        assert abs(Fraction(share) - exact) < Fraction(1, 100)

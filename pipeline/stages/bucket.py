@@ -9,7 +9,7 @@ kept under the name of everything they were made from; a later run takes up thos
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from pipeline.stages.cases import DUPLICATE, SUPERSEDED, Judge
 from pipeline.stages.days import Days
 from pipeline.stages.events import Replaced, replaced
 from pipeline.stages.fates import Fates, in_names
-from pipeline.stages.kinds import kinds_of
+from pipeline.stages.kinds import Kinds, kinds_of
 from pipeline.stages.meter import Frames, Meters
 from pipeline.stages.month import Month
 from pipeline.stages.row import Reading
@@ -106,30 +106,54 @@ def buckets(
     return sorted(cut(0, SLOTS), key=lambda one: -one.rows)
 
 
+@dataclass(frozen=True)
+class OpenBucket:
+    """A bucket's rows, looked up in its terms; those that another row replaces are dropped."""
+
+    book: Book
+    rows: BucketRows
+    kinds: Kinds
+    judge: Judge
+    twice: Replaced
+
+
 def run_bucket(task: BucketTask) -> str:
     """Take a bucket through its days. Gives the name under which its outcome is kept."""
     work = WorkStore(task.store)
     if not work.has(task.name):
-        landed = LandedStore(task.store)
-        readings = [
-            Reading(one.landing, landed.usage(one.landing), one.ranks) for one in task.bucket.pieces
-        ]
-        rows = BucketRows(readings, task.bucket.slots, task.only_tenants)
         book = Book(task.terms, task.period, task.subscription_names)
+        bucket = task.bucket
+        opened = open_bucket(
+            LandedStore(task.store), bucket.pieces, bucket.slots, book, task.only_tenants
+        )
         made_of = fingerprint(task.terms_name, task.bucket.slots)
-        work.save(task.name, outcome(rows, book, work, made_of))
+        work.save(task.name, outcome(opened, work, made_of))
     return task.name
 
 
-def outcome(rows: BucketRows, book: Book, work: WorkStore, made_of: str) -> Frames:
-    """What a bucket's rows come to: the small frames that `stages.conclude` takes."""
+def open_bucket(
+    landed: LandedStore,
+    pieces: Iterable[Piece],
+    slots: range,
+    book: Book,
+    only_tenants: frozenset[str] | None,
+) -> OpenBucket:
+    """Bring the rows of some slots and their terms together, and keep one row an event (R11.1)."""
+    readings = [Reading(one.landing, landed.usage(one.landing), one.ranks) for one in pieces]
+    rows = BucketRows(readings, slots, only_tenants)
     kinds = kinds_of(rows, book)
     judge = Judge(book, kinds)
-    fates = Fates(rows, kinds, book, judge)
-    meters = Meters(book, kinds.tenant, rows.by_number.event_ids)
     twice = replaced(rows, kinds, judge)
     rows.drop(twice.rows.number)
-    days = Days(rows, book, judge, fates, meters, work, made_of)
+    return OpenBucket(book, rows, kinds, judge, twice)
+
+
+def outcome(opened: OpenBucket, work: WorkStore, made_of: str) -> Frames:
+    """What a bucket's rows come to: the small frames that `stages.conclude` takes."""
+    book, rows, twice = opened.book, opened.rows, opened.twice
+    fates = Fates(rows, opened.kinds, book, opened.judge)
+    meters = Meters(book, opened.kinds.tenant, rows.by_number.event_ids)
+    days = Days(rows, book, opened.judge, fates, meters, work, made_of)
     frames = days.measured()
     again = np.where(twice.is_same, DUPLICATE, SUPERSEDED)
     once = np.ones(len(again), np.int64)
