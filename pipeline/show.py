@@ -19,6 +19,7 @@ from pipeline.errors import InputMissing, UsageError
 from pipeline.explaining.chargeback import chargeback
 from pipeline.period import Period
 from pipeline.published import Published, makers
+from pipeline.texts import texts
 from schemas.columns import Table
 from schemas.datasets import CHARGEBACK, DATASETS
 
@@ -68,9 +69,9 @@ def write_rows(rows: pl.DataFrame, shape: str) -> None:
             width = get_terminal_size().columns if sys.stdout.isatty() else 10_000
             written.write(as_table(rows, width).encode())
         case "csv":
-            _texts(rows).write_csv(written)
+            texts(rows).write_csv(written)
         case "json":
-            written.write(f"{_texts(rows).write_json()}\n".encode())
+            written.write(f"{texts(rows).write_json()}\n".encode())
         case "parquet":
             rows.write_parquet(written)
     sys.stdout.buffer.write(written.getvalue())
@@ -108,22 +109,6 @@ def _table(dataset: str) -> Table:
     return tables[dataset]
 
 
-def _texts(rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows with decimals as plain text and instants as UTC ISO 8601 with `Z`."""
-    return rows.with_columns(_text(name, dtype) for name, dtype in rows.schema.items())
-
-
-def _text(name: str, dtype: pl.DataType) -> pl.Expr:
-    column = pl.col(name)
-    if isinstance(dtype, pl.Decimal):
-        return column.cast(pl.String).str.replace(r"\.?0+$", "").alias(name)
-    if isinstance(dtype, pl.Datetime):
-        seconds = column.dt.strftime("%Y-%m-%dT%H:%M:%S")
-        fraction = column.dt.strftime("%.6f").str.strip_chars_end("0").str.strip_chars_end(".")
-        return (seconds + fraction + "Z").alias(name)
-    return column
-
-
 def as_table(rows: pl.DataFrame, width: int = 10_000) -> str:
     """Rows as a table for eyes, numbers to the right."""
     from rich.console import Console  # noqa: PLC0415
@@ -133,7 +118,7 @@ def as_table(rows: pl.DataFrame, width: int = 10_000) -> str:
     grid = RichTable(box=None, header_style="bold", pad_edge=False)
     for name, dtype in rows.schema.items():
         grid.add_column(name, justify="right" if dtype.is_numeric() else "left", overflow="fold")
-    for row in _texts(rows).iter_rows():
+    for row in texts(rows).iter_rows():
         grid.add_row(*(Text("" if value is None else str(value)) for value in row))
     written = StringIO()
     Console(file=written, width=width, force_terminal=sys.stdout.isatty()).print(grid)

@@ -98,7 +98,7 @@ def build_terms(frames: Frames) -> Terms:
     rows = stated(sound)
     tenants = tenants_of(rows, _known(frames))
     return Terms(
-        _catalogue(sound["meters"]),
+        catalogue_of(sound["meters"]),
         tenants,
         tuple(_rates(rows["rates"])),
         frozenset(broken.tenants),
@@ -109,7 +109,7 @@ def build_terms(frames: Frames) -> Terms:
     )
 
 
-def _catalogue(meters: pl.DataFrame) -> Catalogue:
+def catalogue_of(meters: pl.DataFrame) -> Catalogue:
     """The catalogue that the `meters` feed states, else the shipped one."""
     if meters.is_empty():
         return SHIPPED

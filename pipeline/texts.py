@@ -1,0 +1,25 @@
+"""Frames as plain text, exactly: what CSV and JSON can hold.
+
+Belongs here: how a value of a dataset is written where there are only words. Does not belong here:
+files, and what a dataset is called.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+
+def texts(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows with decimals as plain text and instants as UTC ISO 8601 with `Z`."""
+    return rows.with_columns(_text(name, dtype) for name, dtype in rows.schema.items())
+
+
+def _text(name: str, dtype: pl.DataType) -> pl.Expr:
+    column = pl.col(name)
+    if isinstance(dtype, pl.Decimal):
+        return column.cast(pl.String).str.replace(r"\.?0+$", "").alias(name)
+    if isinstance(dtype, pl.Datetime):
+        seconds = column.dt.strftime("%Y-%m-%dT%H:%M:%S")
+        fraction = column.dt.strftime("%.6f").str.strip_chars_end("0").str.strip_chars_end(".")
+        return (seconds + fraction + "Z").alias(name)
+    return column

@@ -1,0 +1,1 @@
+"""Documents: every format, read back by somebody else."""
