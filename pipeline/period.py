@@ -105,6 +105,11 @@ class Period:
         """The next month."""
         return Period(self.year + self.month // 12, self.month % 12 + 1)
 
+    @property
+    def preceding(self) -> Period:
+        """The month before."""
+        return Period(self.year - (self.month == 1), (self.month - 2) % 12 + 1)
+
     @cached_property
     def days(self) -> Days:
         """The local days of the month."""

@@ -4,7 +4,16 @@ Belongs here: options, help, messages, exit codes. Does not belong here: frames,
 store. Heavy imports wait until a command needs them, so that `--help` answers at once.
 """
 
-from pipeline.cli import billing, closing, correcting, explaining, exporting, reading
+from pipeline.cli import billing, closing, correcting, explaining, exporting, printing, reading
 from pipeline.cli.group import main
 
-__all__ = ["billing", "closing", "correcting", "explaining", "exporting", "main", "reading"]
+__all__ = [
+    "billing",
+    "closing",
+    "correcting",
+    "explaining",
+    "exporting",
+    "main",
+    "printing",
+    "reading",
+]

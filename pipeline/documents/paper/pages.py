@@ -1,0 +1,68 @@
+"""From what stands on a page to the page itself: HTML, complete in one file.
+
+Belongs here: filling in templates, safely. Does not belong here: what stands on a page (`invoice`,
+`cover`, `report`), and writing files (`printing`).
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from pipeline.documents.paper.charts import Frame, bar_chart
+from pipeline.documents.paper.figures import Series
+from pipeline.documents.paper.invoice import View, series_words
+from pipeline.documents.paper.wording import Wording
+
+NARROW, WIDE = Frame(3300, 1150), Frame(6900, 1500)
+
+
+def page(template: str, view: View, words: Wording, label: Callable[[str], str]) -> str:
+    """A page of HTML. Whatever comes from the data is text on it, never markup."""
+
+    def drawn(series: Series, is_alone: bool) -> Markup:
+        title = f"{label(series.meter)}: {series_words(series, words)}"
+        # All that the picture has from the data is escaped where it is put together.
+        return Markup(bar_chart(series, words, WIDE if is_alone else NARROW, title))
+
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            view=view,
+            words=words,
+            label=label,
+            drawn=drawn,
+            caption=lambda series: series_words(series, words),
+        )
+    )
+
+
+def legible(text: str) -> str:
+    """Text without control characters, which no page can show."""
+    if text.isprintable():
+        return text
+    return "".join(
+        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(one) == "Cc" else one for one in text
+    )
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("pipeline.documents"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_finalized,
+    )
+
+
+def _finalized(value: Any) -> Any:
+    return legible(value) if type(value) is str else value
