@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from html import escape
 
-from pipeline.documents.paper.figures import PEAK, Day, Series
+from pipeline.documents.paper.figures import PEAK, Series
 from pipeline.documents.paper.wording import Wording
 
 MOST_LABELS = 10
@@ -55,7 +56,7 @@ def bar_chart(series: Series, words: Wording, frame: Frame, title: str) -> str:
 
 def _bars(series: Series, frame: Frame, words: Wording) -> Iterator[str]:
     top, count = series.top, len(series.days)
-    labelled = _labelled(series)
+    labelled = labels(series, words)
     for number, day in enumerate(series.days):
         left, right = (
             frame.across(number * 5 + 1, count * 5),
@@ -68,20 +69,20 @@ def _bars(series: Series, frame: Frame, words: Wording) -> Iterator[str]:
         if day.over > 0:
             high, low = frame.up(day.used, top), frame.up(within, top)
             yield _box("over", left, high, right - left, max(low - high, 10))
-            if day in labelled:
-                label = _short(day.over, words)
-                yield _text("mark", middle, high - 30, label, "middle")
+            if day.day in labelled:
+                yield _text("mark", middle, high - 30, labelled[day.day], "middle")
         if number == 0 or (number + 1) % EVERY == 0:
             yield _text("axis", middle, frame.height - 50, str(day.day.day), "middle")
 
 
-def _labelled(series: Series) -> list[Day]:
+def labels(series: Series, words: Wording) -> dict[date, str]:
+    """The days that say by how much they are beyond what is included."""
     over = [day for day in series.days if day.over > 0]
     if series.measure != PEAK:
-        return over[-1:]
-    if len(over) > MOST_LABELS:
-        return [max(over, key=lambda day: day.over)]
-    return over
+        over = over[-1:]
+    elif len(over) > MOST_LABELS:
+        over = [max(over, key=lambda day: day.over)]
+    return {day.day: _short(day.over, words) for day in over}
 
 
 def _line(series: Series, frame: Frame, words: Wording) -> Iterator[str]:

@@ -44,6 +44,7 @@ def cover_view(
         "changed": words("changed", month=words.month(month.period.preceding)),
         "changes": None if before is None else list(_changes(tenant, before, month, words)),
         "findings": list(findings_view(tenant, month, words)),
+        "at": max((one.issued_at for one in invoices if one.issued_at), default=None),
     }
 
 

@@ -46,6 +46,11 @@ class Series:
     days: tuple[Day, ...]
 
     @property
+    def is_included(self) -> bool:
+        """Whether there is anything to compare it with."""
+        return all(one.included is not None for one in self.days)
+
+    @property
     def top(self) -> Decimal:
         """The largest number in it."""
         return max(max(one.used, one.included or NOTHING) for one in self.days)

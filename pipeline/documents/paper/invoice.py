@@ -50,6 +50,7 @@ def invoice_view(
         "total_label": words("to_credit" if is_credit else "to_pay"),
         "total": f"{words.money(invoice.total, invoice.currency)} {invoice.currency}",
         "charts": _charts(invoice, figures),
+        "at": invoice.issued_at,
     }
 
 
@@ -164,6 +165,6 @@ def _charts(invoice: Invoice, figures: Figures) -> list[Series]:
         for kind in ("overage", "usage")
         for meter in dict.fromkeys(line.meter for line in invoice.lines if line.kind == kind)
         for series in [figures.series(invoice.tenant_id, meter)]
-        if series is not None and series.top > 0
+        if series is not None and series.top > 0 and series.is_included
     ]
     return list({one.meter: one for one in found}.values())[:MOST_CHARTS]

@@ -66,10 +66,9 @@ class Wording:
         return self("instant", date=self.date(moment.date()), time=time)
 
     def month(self, period: Period) -> str:
-        """A month, as a title has it."""
+        """A month with its year."""
         month = self.words["months"][period.month - 1]
-        text = self("month", month=month, year=f"{period.year:04d}")
-        return text[:1].upper() + text[1:]
+        return self("month", month=month, year=f"{period.year:04d}")
 
     def _grouped(self, text: str) -> str:
         sign = "-" if text.startswith("-") else ""
