@@ -220,6 +220,19 @@ DAILY = Table(
     key=("tenant_id", "meter", "day"),
 )
 
+CURVE = Table(
+    "curve",
+    "tenant, meter, change on the local day of the peak, and on that of the largest excess",
+    (
+        _TENANT,
+        _METER,
+        Column("day", Kind.DATE, "the tenant's local day", required=True),
+        Column("at", Kind.INSTANT, "where five minutes begin, since midnight", required=True),
+        Column("open", Kind.INTEGER, "highest at one instant until the next row", required=True),
+    ),
+    key=("tenant_id", "meter", "at"),
+)
+
 CONTROLS = Table(
     "controls",
     "count or sum that must tie",
@@ -289,4 +302,5 @@ DATASETS = (
     SUPERSEDED,
     OCCUPANCY,
     DAILY,
+    CURVE,
 )

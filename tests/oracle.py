@@ -355,6 +355,7 @@ def bill(
             "unbilled",
             "access",
             "daily",
+            "curve",
         )
     }
     findings = {(b.tenant_id, "quarantined") for b in refused}
@@ -371,6 +372,7 @@ def bill(
         if terms.closing_primary(tenant, month) is not None and not terms.is_mixed(tenant, month):
             split_rows, overage = measure(tenant, catalogue, billed, month)
             result["daily"] += oracle_daily.daily(tenant, catalogue, billed, month)
+            result["curve"] += oracle_daily.curve(tenant, catalogue, billed, month)
             lines = money.invoice_lines(
                 tenant, catalogue, rates, month, usage_split=split_rows, overage=overage
             )

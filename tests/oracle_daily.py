@@ -1,4 +1,4 @@
-"""The datasets for pictures, a day at a time: the slow, obvious reading of `daily`."""
+"""The datasets for pictures, a day at a time: the slow, obvious reading of `daily` and `curve`."""
 
 from __future__ import annotations
 
@@ -76,4 +76,41 @@ def daily(
                         "at": at,
                     }
                 )
+    return found
+
+
+def curve(
+    tenant: Tenant, catalogue: dict[str, Meter], billed: Sequence[Usage], period: Period
+) -> list[Record]:
+    """The course of the day of the peak, and of that of the largest excess, in five minutes."""
+    found: list[Record] = []
+    model = terms.tenant_model(tenant, period)
+    for meter in catalogue.values():
+        rows = [r for r in billed if r.meter == meter.name]
+        counted = usage.sessions(rows, meter, period, tenant.zone)
+        if terms.measure_of(meter, model) != "peak" or not counted:
+            continue
+        deciding = {terms.local_day(usage.peak_instant(counted), tenant.zone)}
+        worst = NOTHING
+        starts = [terms.day_start(day, tenant.zone) for day in period.days]
+        for instant in sorted([*(s.start for s in counted), *starts]):
+            on = terms.local_day(instant, tenant.zone)
+            excess = usage.open_at(counted, instant) - terms.entitlement(tenant, meter, on)
+            if excess > worst:
+                worst, worst_on = excess, on
+        if worst > 0:
+            deciding.add(worst_on)
+        for day in sorted(deciding):
+            at, end = between(tenant, day, day)
+            last = None
+            while at < end:
+                after = at + timedelta(minutes=5)
+                within = [at, *(s.start for s in counted if at <= s.start < min(after, end))]
+                highest = max(usage.open_at(counted, instant) for instant in within)
+                if highest != last:
+                    found.append(
+                        {"tenant_id": tenant.tenant_id, "meter": meter.name, "day": day}
+                        | {"at": at, "open": highest}
+                    )
+                at, last = after, highest
     return found

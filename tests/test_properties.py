@@ -32,6 +32,7 @@ COMPARED = {
     "unbilled": "event_id tenant_id meter started_at reason",
     "access": "tenant_id kind id access",
     "daily": "tenant_id meter day usage so_far entitlement at",
+    "curve": "tenant_id meter day at open",
 }
 RESULTS = ("usage_split", "overage", "invoice_lines", "invoices", "unbilled", "findings")
 

@@ -77,3 +77,30 @@ def print_(
             click.echo(f"  {invoice.invoice_id} is left out: it is blocked", err=True)
             is_blocked = True
     sys.exit(DONE_WITH_ERRORS if is_blocked else DONE)
+
+
+@main.command(
+    epilog=examples(
+        "tenantbill report 2026-10 -o reports",
+        "tenantbill report 2026-08..2026-10 -o reports --tenant acme --locale es",
+    )
+)
+@options.period
+@options.store
+@options.tenant
+@_output
+@_locale
+def report(
+    periods: list[Period], store: Path, tenant: tuple[str, ...], folder: Path, locale: str
+) -> None:
+    """Write a month's report for each tenant: usage in pictures, overage, findings, access.
+
+    Tenants whose month is still open are in it too, marked as drafts.
+    """
+    from pipeline.documents.paper.printing import Order, write_reports  # noqa: PLC0415
+    from pipeline.findings import counted  # noqa: PLC0415
+
+    for period in periods:
+        order = Order(store, period, {}, frozenset(tenant) or None, locale=locale)
+        into = folder / str(period) if len(periods) > 1 else folder
+        click.echo(f"{period}: {counted(write_reports(order, into), 'report')} in {into}")

@@ -192,7 +192,14 @@ def conclude_meter(evidence: Evidence) -> Conclusion:
             total(counted["quantity"]),
         ),
     ]
-    by_day = evidence.gathered("by_day")
+    by_day, curve = evidence.gathered("by_day"), evidence.gathered("curve")
+    peaks = tenants.filter(pl.col("measure") == "peak")
+    drawn = curve.group_by("tenant_id", "meter").agg(pl.col("open").max())
+    controls.append(
+        Control(
+            "meter", "peaks as drawn", total(peaks["tenant_usage"]), Decimal(drawn["open"].sum())
+        )
+    )
     controls += [
         Control(
             "meter",
@@ -207,6 +214,7 @@ def conclude_meter(evidence: Evidence) -> Conclusion:
         USAGE_SPLIT.name: usage_split,
         "occupancy": occupancy,
         "daily": evidence.gathered("daily"),
+        "curve": curve,
     }
     return Conclusion(datasets, meter_findings(evidence.gathered("open_sessions")), controls)
 

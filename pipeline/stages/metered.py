@@ -16,7 +16,7 @@ import polars as pl
 from pipeline.period import EPOCH_DAY
 from pipeline.stages.book import MEASURES, Book
 from schemas.columns import INSTANT, MONEY
-from schemas.datasets import DAILY, OCCUPANCY
+from schemas.datasets import CURVE, DAILY, OCCUPANCY
 
 IN_STRETCH = ["group", "stretch"]
 
@@ -77,6 +77,22 @@ class Naming:
             }
         )
 
+    def curve(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The dataset of that name."""
+        return pl.DataFrame(
+            {
+                **self._named(rows["group"]),
+                "day": self._dates(rows["on"]),
+                "at": rows["at"].cast(INSTANT),
+                "open": rows["open"],
+            },
+            schema=CURVE.dtypes,
+        )
+
+    def _dates(self, on: pl.Series) -> pl.Series:
+        first = self._book.period.days.first - EPOCH_DAY
+        return (on + first).cast(pl.Int32).cast(pl.Date)
+
     def _occupancy(self, rows: Sequence[Stretch], measure: int) -> pl.DataFrame:
         columns = list(zip(*rows, strict=True)) or [()] * len(Stretch._fields)
         of: Mapping[str, Sequence[object]] = dict(zip(Stretch._fields, columns, strict=True))
@@ -100,11 +116,10 @@ class Naming:
             orient="row",
         )
         rows = daily.join(included, on=IN_STRETCH, how="left", maintain_order="left")
-        first = self._book.period.days.first - EPOCH_DAY
         return pl.DataFrame(
             {
                 **self._named(rows["group"]),
-                "day": (rows["on"] + first).cast(pl.Int32).cast(pl.Date),
+                "day": self._dates(rows["on"]),
                 "usage": rows["usage"],
                 "so_far": rows["so_far"],
                 "entitlement": rows["entitlement"],

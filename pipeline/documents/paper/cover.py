@@ -35,14 +35,14 @@ def cover_view(
         "seller": party_view(seller, words),
         "buyer": party_view(buyer, words),
         "facts": [(words("primary"), primary_words(tenant, month, words))],
-        "invoices": [_invoice(one, words) for one in invoices],
+        "invoices": [document_view(one, words) for one in invoices],
         "totals": [
             f"{words.money(total, currency)} {currency}"
             for currency, total in totals(invoices).items()
         ],
         "split": list(split_view(tenant, month, words)),
         "changed": words("changed", month=words.month(month.period.preceding)),
-        "changes": None if before is None else list(_changes(tenant, before, month, words)),
+        "changes": None if before is None else list(changes_view(tenant, before, month, words)),
         "findings": list(findings_view(tenant, month, words)),
         "at": max((one.issued_at for one in invoices if one.issued_at), default=None),
     }
@@ -108,7 +108,8 @@ def findings_view(tenant: str, month: Month, words: Wording) -> Iterator[View]:
         }
 
 
-def _invoice(invoice: Invoice, words: Wording) -> View:
+def document_view(invoice: Invoice, words: Wording) -> View:
+    """A document as a row of a table."""
     return {
         "document": words(invoice.document),
         "number": document_number(invoice),
@@ -118,7 +119,7 @@ def _invoice(invoice: Invoice, words: Wording) -> View:
     }
 
 
-def _changes(tenant: str, before: Month, now: Month, words: Wording) -> Iterator[View]:
+def changes_view(tenant: str, before: Month, now: Month, words: Wording) -> Iterator[View]:
     """What differs between two months: money, subscriptions, usage, overage."""
     yield from _money(tenant, before, now, words)
     for key, dataset, column in (

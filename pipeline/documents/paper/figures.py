@@ -69,6 +69,11 @@ class Figures:
         self._by_tenant["access"] = _by_tenant(datasets["access"]) if "access" in datasets else {}
         self.controls = datasets["controls"].rows(named=True) if "controls" in datasets else []
 
+    @property
+    def tenants(self) -> set[str]:
+        """The tenants of which anything is published."""
+        return {tenant for rows in self._by_tenant.values() for tenant in rows}
+
     def of(self, dataset: str, tenant: str) -> list[Row]:
         """A tenant's rows of a dataset, in the order of its key."""
         return self._by_tenant.get(dataset, {}).get(tenant, [])

@@ -17,6 +17,7 @@ from pipeline.documents.paper.cover import cover_view
 from pipeline.documents.paper.invoice import View, invoice_view
 from pipeline.documents.paper.month import Month, month_of
 from pipeline.documents.paper.pages import page
+from pipeline.documents.paper.report import report_view
 from pipeline.documents.paper.wording import Wording, wording
 from pipeline.documents.parties import buyer_of, seller_of
 from pipeline.errors import BillingError
@@ -80,6 +81,28 @@ def print_documents(order: Order, folder: Path) -> Printed:
                 view = invoice_view(one, seller, buyer, month.labels, month.figures, words)
                 write(file_stem(document_number(one)), "invoice", view)
     return Printed(len(month.invoices), len(tenants), month.blocked)
+
+
+def write_reports(order: Order, folder: Path) -> int:
+    """Write a report for each tenant of which anything is published; gives how many.
+
+    Raises `NothingToPrint` where there is none.
+    """
+    words = wording(order.locale)
+    month, before = (
+        month_of(order.store, period, order.only_tenants, with_drafts=True)
+        for period in (order.period, order.period.preceding)
+    )
+    tenants = sorted(month.figures.tenants)
+    if not tenants:
+        raise _nothing(order)
+    with filling(folder) as scratch:
+        write = _writer("html", scratch, words, month)
+        for tenant in tenants:
+            compared = before if tenant in before.figures.tenants else None
+            view = report_view(tenant, month, compared, words)
+            write(file_stem(f"{tenant}-{order.period}-report"), "report", view)
+    return len(tenants)
 
 
 def _writer(form: str, folder: Path, words: Wording, month: Month) -> Write:
