@@ -222,7 +222,7 @@ DAILY = Table(
 
 CURVE = Table(
     "curve",
-    "tenant, meter, change on the local day of the peak, and on that of the largest excess",
+    "tenant, meter, change in the course of the local day of the largest excess (R6.2)",
     (
         _TENANT,
         _METER,

@@ -82,7 +82,7 @@ def daily(
 def curve(
     tenant: Tenant, catalogue: dict[str, Meter], billed: Sequence[Usage], period: Period
 ) -> list[Record]:
-    """The course of the day of the peak, and of that of the largest excess, in five minutes."""
+    """The course of the day of the largest excess, in five minutes."""
     found: list[Record] = []
     model = terms.tenant_model(tenant, period)
     for meter in catalogue.values():
@@ -90,7 +90,7 @@ def curve(
         counted = usage.sessions(rows, meter, period, tenant.zone)
         if terms.measure_of(meter, model) != "peak" or not counted:
             continue
-        deciding = {terms.local_day(usage.peak_instant(counted), tenant.zone)}
+        deciding = set()
         worst = NOTHING
         starts = [terms.day_start(day, tenant.zone) for day in period.days]
         for instant in sorted([*(s.start for s in counted), *starts]):

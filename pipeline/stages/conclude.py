@@ -193,11 +193,13 @@ def conclude_meter(evidence: Evidence) -> Conclusion:
         ),
     ]
     by_day, curve = evidence.gathered("by_day"), evidence.gathered("curve")
-    peaks = tenants.filter(pl.col("measure") == "peak")
     drawn = curve.group_by("tenant_id", "meter").agg(pl.col("open").max())
     controls.append(
         Control(
-            "meter", "peaks as drawn", total(peaks["tenant_usage"]), Decimal(drawn["open"].sum())
+            "meter",
+            "largest excesses as drawn",
+            total(_at_the_worst(occupancy)["usage"]),
+            Decimal(drawn["open"].sum()),
         )
     )
     controls += [
@@ -264,6 +266,17 @@ def conclude_access(evidence: Evidence) -> Conclusion:
         {"access": rows},
         found,
         [count("access", "users and partners", users + partners, len(rows))],
+    )
+
+
+def _at_the_worst(occupancy: pl.DataFrame) -> pl.DataFrame:
+    """The stretch of each peak's largest excess, the earliest on ties."""
+    excess = pl.col("usage") - pl.col("entitlement")
+    return (
+        occupancy.filter(pl.col("measure") == "peak", excess > 0)
+        .with_columns(excess=excess)
+        .sort("excess", "at", descending=[True, False])
+        .unique(["tenant_id", "meter"], keep="first")
     )
 
 

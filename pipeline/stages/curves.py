@@ -1,4 +1,4 @@
-"""How many were open at once through the days that decide: the tenant's peak and largest excess.
+"""How many were open at once through the days that decide: those of a meter's largest excess.
 
 Belongs here: which days these are, and their course. Does not belong here: finding peaks
 (`stages.sessions`), and drawing.
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal
 
 import numpy as np
 import polars as pl
@@ -21,6 +20,7 @@ from pipeline.measures.peak import Sessions, peaks
 from pipeline.stages.sessions import Stays
 from pipeline.stages.stretches import Stretches
 from pipeline.store.usage import DAY_US
+from schemas.columns import MONEY
 
 SLOT = 5 * 60 * 1_000_000
 """Five minutes: a day of a meter is at most 300 rows, however busy it was."""
@@ -28,6 +28,7 @@ SLOT = 5 * 60 * 1_000_000
 SessionsOn = Callable[[int, Flags], Stays]
 """The sessions of some tenants on a UTC day, at least."""
 
+EXCESS = pl.Schema({"group": pl.Int64(), "stretch": pl.Int64(), "excess": MONEY})
 CURVE = pl.Schema({"group": pl.Int64(), "on": pl.Int64(), "at": pl.Int64(), "open": pl.Int64()})
 
 
@@ -61,9 +62,7 @@ def curves(
             limits = _Limits(wanted["group"].to_numpy(), begin, end, day * DAY_US)
             pieces.append(_clipped(stays, group_of, limits, touches))
     which, start, stop = (np.concatenate(column) for column in zip(*pieces, strict=True))
-    slots = -(-(end - begin) // SLOT)
-    slot_of = np.repeat(np.arange(len(wanted)), slots)
-    since = (np.arange(len(slot_of)) - np.repeat(slots.cumsum() - slots, slots)) * SLOT
+    slot_of, since = _slots(which, start, stop, end - begin)
     highest, _ = peaks(Sessions(which, start, stop), slot_of, since)
     changes = np.flatnonzero((np.diff(highest, prepend=-1) != 0) | (since == 0))
     of = slot_of[changes]
@@ -76,6 +75,19 @@ def curves(
         },
         schema=CURVE,
     )
+
+
+def _slots(which: Ints, start: Ints, stop: Ints, lasts: Ints) -> tuple[Ints, Ints]:
+    """The slots in which the number can be another than before: which day, since when.
+
+    Those in which a session begins or ends, the next ones, and the first of each day.
+    """
+    most = int(lasts.max()) // SLOT + 2
+    codes = [which * most + at // SLOT + after for at in (start, stop) for after in (0, 1)]
+    found = np.unique(np.concatenate([np.arange(len(lasts)) * most, *codes]))
+    day, since = found // most, found % most * SLOT
+    is_within = since < lasts[day]
+    return day[is_within], since[is_within]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,29 +122,20 @@ def _clipped(
 
 
 def _wanted(found: pl.DataFrame, stretches: Stretches, meters: int) -> pl.DataFrame:
-    """(group, on) of each group's earliest highest peak, and of its earliest largest excess."""
-    groups = found["group"].unique()
-    included = pl.DataFrame(
-        [
-            (group, number, quantity)
-            for group in groups.to_list()
-            for number, (_, _, quantity) in enumerate(stretches.of(group))
-        ],
-        schema={"group": pl.Int64, "stretch": pl.Int64, "included": pl.Decimal(38, 6)},
-        orient="row",
-    )
-    excess = (
-        found.join(included, on=["group", "stretch"])
-        .with_columns(excess=pl.col("peak") - pl.col("included"))
-        .filter(pl.col("excess") > Decimal(0))
-    )
-    highest = [
-        rows.sort("group", column, "at", descending=[False, True, False]).unique(
-            "group", keep="first", maintain_order=True
-        )
-        for rows, column in ((found.filter(pl.col("peak") > 0), "peak"), (excess, "excess"))
+    """(group, on) of each group's earliest largest excess, of those that have any."""
+    highest = found.group_by("group", "stretch").agg(pl.col("peak").max())
+    over = [
+        (group, stretch, peak - stretches.of(group)[stretch][2])
+        for group, stretch, peak in highest.iter_rows()
+        if peak > stretches.of(group)[stretch][2]
     ]
-    best = pl.concat(rows.select("group", "at") for rows in highest)
+    excess = pl.DataFrame(over, schema=EXCESS, orient="row")
+    best = (
+        found.join(excess, on=["group", "stretch"])
+        .join(highest, on=["group", "stretch", "peak"])
+        .sort("group", "excess", "at", descending=[False, True, False])
+        .unique("group", keep="first", maintain_order=True)
+    )
     tenant = best["group"].to_numpy() // meters
     on = stretches.local_days.number(tenant, best["at"].to_numpy())
-    return best.select("group", on=pl.Series(on)).unique().sort("group", "on")
+    return best.select("group", on=pl.Series(on))

@@ -7,13 +7,14 @@ same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from html import escape
+from zoneinfo import ZoneInfo
 
-from pipeline.documents.paper.figures import PEAK, Series
+from pipeline.documents.paper.figures import PEAK, Course, Series
 from pipeline.documents.paper.wording import Wording
 
 MOST_LABELS = 10
@@ -21,6 +22,9 @@ MOST_LABELS = 10
 
 EVERY = 5
 """Days between two numbers below the axis."""
+
+
+Steps = Sequence[tuple[datetime, Decimal]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +105,67 @@ def _line(series: Series, frame: Frame, words: Wording) -> Iterator[str]:
         last = day.included
     yield f'<path class="included" d="{"".join(points)}"/>'
     if last is not None:
-        beside = frame.across(1, 1) + 40
-        yield _text("label", beside, frame.up(last, top) - 5, words.number(last), "start")
-        yield _text("axis", beside, frame.up(last, top) + 75, words("included"), "start")
+        yield from _beside(last, top, frame, words)
+
+
+def _beside(included: Decimal, top: Decimal, frame: Frame, words: Wording) -> Iterator[str]:
+    """The number beside the line."""
+    x, y = frame.across(1, 1) + 40, frame.up(included, top)
+    yield _text("label", x, y - 5, words.number(included), "start")
+    yield _text("axis", x, y + 75, words("included"), "start")
+
+
+def step_chart(course: Course, words: Wording, frame: Frame, title: str) -> str:
+    """The course of a day, what is included as a line, what is beyond it in the signal colour."""
+    within = [(at, min(Decimal(number), course.included)) for at, number in course.steps]
+    beyond = [(at, max(Decimal(number), course.included)) for at, number in course.steps]
+    whole = [(at, Decimal(number)) for at, number in course.steps]
+    line = _n(frame.up(course.included, course.top))
+    right = frame.across(1, 1)
+    marked = _across(course, course.marked, frame)
+    local = course.marked.astimezone(ZoneInfo(course.zone))
+    parts = [
+        f'<path class="steps" d="{_area(course, within, Decimal(0), frame)}"/>',
+        f'<path class="beyond" d="{_area(course, beyond, course.included, frame)}"/>',
+        f'<path class="edge" d="{_edge(course, whole, frame)}"/>',
+        f'<path class="included" d="M{_n(frame.left)} {line}H{_n(right)}"/>',
+        f'<path class="instant" d="M{_n(marked)} {_n(frame.above - 40)}V{_n(frame.floor)}"/>',
+        _text("mark", marked, frame.above - 60, f"{local:%H:%M}", "middle"),
+        *_beside(course.included, course.top, frame, words),
+        *_hours(course, frame),
+    ]
+    return _picture(frame, title, parts)
+
+
+def _hours(course: Course, frame: Frame) -> Iterator[str]:
+    """The hours of the local day, every third."""
+    for hour in range(0, 24, 3):
+        at = datetime.combine(course.day, time(hour), ZoneInfo(course.zone))
+        x = _across(course, at.astimezone(UTC), frame)
+        yield _text(
+            "axis", x, frame.height - 50, f"{hour:02d}:00", "start" if not hour else "middle"
+        )
+
+
+def _across(course: Course, at: datetime, frame: Frame) -> int:
+    second = timedelta(seconds=1)
+    parts = (course.end - course.begin) // second
+    return frame.across((at - course.begin) // second, parts)
+
+
+def _edge(course: Course, steps: Steps, frame: Frame) -> str:
+    """The outline of steps, from left to right."""
+    points: list[str] = []
+    for at, value in steps:
+        x, y = _n(_across(course, at, frame)), _n(frame.up(value, course.top))
+        points.append(f"H{x}V{y}" if points else f"M{x} {y}")
+    return "".join(points) + f"H{_n(frame.across(1, 1))}"
+
+
+def _area(course: Course, steps: Steps, base: Decimal, frame: Frame) -> str:
+    """The area between steps and a base."""
+    floor = _n(frame.up(base, course.top))
+    return f"{_edge(course, steps, frame)}V{floor}H{_n(frame.left)}Z"
 
 
 def _short(over: Decimal, words: Wording) -> str:

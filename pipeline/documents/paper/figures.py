@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from pipeline.period import Period
+from pipeline.period import Period, midnight, moment
 
 Row = Mapping[str, Any]
 Who = tuple[str, str]
@@ -54,6 +54,32 @@ class Series:
     def top(self) -> Decimal:
         """The largest number in it."""
         return max(max(one.used, one.included or NOTHING) for one in self.days)
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """A day's course in a zone: from each instant on, so many were open at once."""
+
+    day: date
+    zone: str
+    steps: tuple[tuple[datetime, int], ...]
+    included: Decimal
+    marked: datetime
+
+    @property
+    def begin(self) -> datetime:
+        """The day's midnight."""
+        return moment(midnight(self.day.toordinal(), self.zone))
+
+    @property
+    def end(self) -> datetime:
+        """The next day's midnight."""
+        return moment(midnight(self.day.toordinal() + 1, self.zone))
+
+    @property
+    def top(self) -> Decimal:
+        """The largest number in it."""
+        return max(self.included, *(Decimal(number) for _, number in self.steps))
 
 
 class Figures:
@@ -97,6 +123,15 @@ class Figures:
         days = tuple(_days(self.period, stretches, by_day, measure, is_included=is_included))
         return Series(meter, measure, days)
 
+    def course(self, tenant: str, meter: str, zone: str) -> Course | None:
+        """The day of a peak's largest excess; none where there is no excess."""
+        rows = [row for row in self.of("curve", tenant) if row["meter"] == meter]
+        over = self.by_meter("overage", tenant).get(meter)
+        if not rows or over is None or over["overage_at"] is None:
+            return None
+        steps = tuple((row["at"], row["open"]) for row in rows)
+        return Course(rows[0]["day"], zone, steps, over["entitlement"], over["overage_at"])
+
 
 def _days(
     period: Period,
@@ -123,11 +158,3 @@ def _by_tenant(rows: pl.DataFrame) -> dict[str, list[Row]]:
         if row["tenant_id"] is not None:
             found.setdefault(row["tenant_id"], []).append(row)
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """From an instant on, so many were open at once."""
-
-    at: datetime
-    open: Decimal

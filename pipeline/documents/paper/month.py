@@ -22,9 +22,18 @@ from pipeline.rules.terms import Tenant
 from pipeline.run import load_terms
 from pipeline.stages.lines import label
 from pipeline.store.landing import LandedStore
-from schemas.datasets import ACCESS, CONTROLS, DAILY, FINDINGS, OCCUPANCY, OVERAGE, USAGE_SPLIT
+from schemas.datasets import (
+    ACCESS,
+    CONTROLS,
+    CURVE,
+    DAILY,
+    FINDINGS,
+    OCCUPANCY,
+    OVERAGE,
+    USAGE_SPLIT,
+)
 
-DRAWN = (USAGE_SPLIT, OVERAGE, OCCUPANCY, DAILY, FINDINGS, ACCESS, CONTROLS)
+DRAWN = (USAGE_SPLIT, OVERAGE, OCCUPANCY, DAILY, CURVE, FINDINGS, ACCESS, CONTROLS)
 """The datasets that pages show."""
 
 

@@ -14,12 +14,12 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from pipeline.documents.paper.charts import Frame, bar_chart
-from pipeline.documents.paper.figures import Series
+from pipeline.documents.paper.charts import Frame, bar_chart, step_chart
+from pipeline.documents.paper.figures import Course, Series
 from pipeline.documents.paper.invoice import View, series_words
 from pipeline.documents.paper.wording import Wording
 
-NARROW, WIDE = Frame(3300, 1150), Frame(6900, 1500)
+NARROW, WIDE, TALL = Frame(3300, 1150), Frame(6900, 1500), Frame(6900, 1900, above=260)
 
 
 def page(template: str, view: View, words: Wording, label: Callable[[str], str]) -> str:
@@ -30,6 +30,9 @@ def page(template: str, view: View, words: Wording, label: Callable[[str], str])
         # All that the picture has from the data is escaped where it is put together.
         return Markup(bar_chart(series, words, WIDE if is_alone else NARROW, title))
 
+    def stepped(course: Course, title: str) -> Markup:
+        return Markup(step_chart(course, words, TALL, title))
+
     return (
         _environment()
         .get_template(template)
@@ -38,6 +41,7 @@ def page(template: str, view: View, words: Wording, label: Callable[[str], str])
             words=words,
             label=label,
             drawn=drawn,
+            stepped=stepped,
             caption=lambda series: series_words(series, words),
         )
     )

@@ -93,7 +93,7 @@ def write_reports(order: Order, folder: Path) -> int:
         month_of(order.store, period, order.only_tenants, with_drafts=True)
         for period in (order.period, order.period.preceding)
     )
-    tenants = sorted(month.figures.tenants)
+    tenants = sorted(month.figures.tenants & {*month.tenants})
     if not tenants:
         raise _nothing(order)
     with filling(folder) as scratch:

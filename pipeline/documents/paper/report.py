@@ -99,7 +99,21 @@ def _over(series: Series, row: Row, tenant: str, month: Month, words: Wording) -
         "series": series,
         "over": words.signed(row["overage"]),
         "note": " · ".join(parts),
-        "curves": [],
+        "course": _course(series.meter, tenant, month, words),
+    }
+
+
+def _course(meter: str, tenant: str, month: Month, words: Wording) -> View | None:
+    """The day of the largest excess, in the tenant's own time."""
+    who = month.tenants.get(tenant)
+    course = month.figures.course(tenant, meter, who.zone) if who else None
+    if course is None:
+        return None
+    highest = max(number for _, number in course.steps)
+    return {
+        "course": course,
+        "title": words("overage_day", date=words.date(course.day)),
+        "note": words("at_once", count=words.number(highest), zone=course.zone),
     }
 
 
