@@ -6,7 +6,7 @@ Belongs here: filling in templates, safely. Does not belong here: what stands on
 
 from __future__ import annotations
 
-import unicodedata
+import re
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -20,6 +20,9 @@ from pipeline.documents.paper.invoice import View, series_words
 from pipeline.documents.paper.wording import Wording
 
 NARROW, WIDE, TALL = Frame(3300, 1150), Frame(6900, 1500), Frame(6900, 1900, above=260)
+
+_HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Control characters, and those that embed, override or isolate directions of writing."""
 
 
 def page(template: str, view: View, words: Wording, label: Callable[[str], str]) -> str:
@@ -48,12 +51,11 @@ def page(template: str, view: View, words: Wording, label: Callable[[str], str])
 
 
 def legible(text: str) -> str:
-    """Text without control characters, which no page can show."""
-    if text.isprintable():
-        return text
-    return "".join(
-        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(one) == "Cc" else one for one in text
-    )
+    """Text in which every character that no page can show, or that turns others round, is marked.
+
+    Letters of any script stay; only what overrides their order is taken out.
+    """
+    return text if text.isprintable() else _HIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 @cache

@@ -20,8 +20,8 @@ from pipeline.documents.paper.invoice import View, series_words
 from pipeline.documents.paper.pages import legible
 from pipeline.documents.paper.wording import Wording
 
-LONGEST_WORD = 24
-"""Longer words may be broken anywhere; the layout breaks no word by itself."""
+LONGEST_WORD, PART = 32, 8
+"""Longer words may be broken into parts; the layout breaks no word by itself."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """The date of a draft: none that would differ from one time to the next."""
@@ -29,7 +29,6 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ZERO_WIDTH_SPACE = "\N{ZERO WIDTH SPACE}"
 
 _LONG = re.compile(rf"\S{{{LONGEST_WORD + 1},}}")
-_CONTROLS = re.compile("[\N{LEFT-TO-RIGHT EMBEDDING}-\N{RIGHT-TO-LEFT OVERRIDE}]")
 
 AsPdf = Callable[[str, View], bytes]
 
@@ -92,7 +91,7 @@ def _date(at: datetime | None) -> dict[str, int] | None:
 def _breakable(value: Any) -> Any:
     """All text of a page such that it can be shown and broken into lines."""
     if isinstance(value, str):
-        return _LONG.sub(_broken, _CONTROLS.sub("", legible(value)))
+        return _LONG.sub(_broken, legible(value))
     if isinstance(value, dict):
         return {name: _breakable(one) for name, one in value.items()}
     if isinstance(value, list | tuple):
@@ -102,4 +101,4 @@ def _breakable(value: Any) -> Any:
 
 def _broken(word: re.Match[str]) -> str:
     text = word[0]
-    return ZERO_WIDTH_SPACE.join(text[at : at + 1] for at in range(len(text)))
+    return ZERO_WIDTH_SPACE.join(text[at : at + PART] for at in range(0, len(text), PART))
