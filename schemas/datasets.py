@@ -200,6 +200,39 @@ OCCUPANCY = Table(
     key=("tenant_id", "meter", "first_day"),
 )
 
+DAILY = Table(
+    "daily",
+    "tenant, meter, local day with usage; what pictures are drawn from",
+    (
+        _TENANT,
+        _METER,
+        Column("day", Kind.DATE, "the tenant's local day", required=True),
+        Column("usage", Kind.MONEY, "highest at one instant, different users, or sum", True),
+        Column(
+            "so_far",
+            Kind.MONEY,
+            "by the end of the day, since its stretch began; what the entitlement is for (R6)",
+            required=True,
+        ),
+        Column("entitlement", Kind.MONEY, "of its stretch, as in `occupancy` (R5)", required=True),
+        Column("at", Kind.INSTANT, "earliest instant of the day's highest; of peaks alone"),
+    ),
+    key=("tenant_id", "meter", "day"),
+)
+
+CURVE = Table(
+    "curve",
+    "tenant, meter, change in the course of the local day of the largest excess (R6.2)",
+    (
+        _TENANT,
+        _METER,
+        Column("day", Kind.DATE, "the tenant's local day", required=True),
+        Column("at", Kind.INSTANT, "where five minutes begin, since midnight", required=True),
+        Column("open", Kind.INTEGER, "highest at one instant until the next row", required=True),
+    ),
+    key=("tenant_id", "meter", "at"),
+)
+
 CONTROLS = Table(
     "controls",
     "count or sum that must tie",
@@ -268,4 +301,6 @@ DATASETS = (
     CONTROLS,
     SUPERSEDED,
     OCCUPANCY,
+    DAILY,
+    CURVE,
 )

@@ -2,7 +2,7 @@
 
 Plain dates, decimals and loops; nothing here is shared with the pipeline and nothing is fast.
 The siblings `oracle_terms` (R1, R2, R5, R7), `oracle_usage` (R3, R4, R11) and `oracle_money`
-(R10) hold the single questions; this module asks them in order.
+(R10) and `oracle_daily` hold the single questions; this module asks them in order.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from tests import oracle_daily
 from tests import oracle_money as money
 from tests import oracle_terms as terms
 from tests import oracle_usage as usage
@@ -346,7 +347,16 @@ def bill(
 
     result: dict[str, list[Record]] = {
         name: []
-        for name in ("usage_split", "overage", "invoice_lines", "invoices", "unbilled", "access")
+        for name in (
+            "usage_split",
+            "overage",
+            "invoice_lines",
+            "invoices",
+            "unbilled",
+            "access",
+            "daily",
+            "curve",
+        )
     }
     findings = {(b.tenant_id, "quarantined") for b in refused}
     findings |= {(r.tenant_id, "superseded") for r in superseded}
@@ -361,6 +371,8 @@ def bill(
         lines: list[Record] = []
         if terms.closing_primary(tenant, month) is not None and not terms.is_mixed(tenant, month):
             split_rows, overage = measure(tenant, catalogue, billed, month)
+            result["daily"] += oracle_daily.daily(tenant, catalogue, billed, month)
+            result["curve"] += oracle_daily.curve(tenant, catalogue, billed, month)
             lines = money.invoice_lines(
                 tenant, catalogue, rates, month, usage_split=split_rows, overage=overage
             )

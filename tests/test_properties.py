@@ -31,6 +31,8 @@ COMPARED = {
     "invoices": "tenant_id subscription_id status currency total",
     "unbilled": "event_id tenant_id meter started_at reason",
     "access": "tenant_id kind id access",
+    "daily": "tenant_id meter day usage so_far entitlement at",
+    "curve": "tenant_id meter day at open",
 }
 RESULTS = ("usage_split", "overage", "invoice_lines", "invoices", "unbilled", "findings")
 

@@ -4,7 +4,16 @@ Belongs here: options, help, messages, exit codes. Does not belong here: frames,
 store. Heavy imports wait until a command needs them, so that `--help` answers at once.
 """
 
-from pipeline.cli import asking, billing, closing, correcting, explaining, exporting, reading
+from pipeline.cli import (
+    asking,
+    billing,
+    closing,
+    correcting,
+    explaining,
+    exporting,
+    printing,
+    reading,
+)
 from pipeline.cli.group import main
 
 __all__ = [
@@ -15,5 +24,6 @@ __all__ = [
     "explaining",
     "exporting",
     "main",
+    "printing",
     "reading",
 ]

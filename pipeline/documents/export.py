@@ -78,7 +78,7 @@ def export_of(
     export has it.
     """
     published, landed = Published(store), LandedStore(store)
-    listing = _listing(published, landed, period)
+    listing = listing_at(published, landed, period)
     found = []
     if listing is not None:
         found = invoices_of(
@@ -129,7 +129,7 @@ def told(export: Export) -> str:
     return f"{counted(len(export.invoices), 'document')} ({', '.join(parts)}; {money})"
 
 
-def _listing(published: Published, landed: LandedStore, period: Period) -> Listing | None:
+def listing_at(published: Published, landed: LandedStore, period: Period) -> Listing | None:
     """The exports whose names and meters count: those that the month was last closed on.
 
     Where it is open, those of its newest run; for corrections dated in a month without either, the

@@ -17,7 +17,7 @@ from pipeline.rules.compliance import compliance_findings
 from pipeline.rules.primary import primary_findings
 from pipeline.rules.split import REASONS
 from pipeline.stages.access import access
-from pipeline.stages.book import why_set_aside
+from pipeline.stages.book import MEASURES, why_set_aside
 from pipeline.stages.cases import FATES
 from pipeline.stages.controls import Control, count, total
 from pipeline.stages.ingest import ingest_findings
@@ -192,7 +192,32 @@ def conclude_meter(evidence: Evidence) -> Conclusion:
             total(counted["quantity"]),
         ),
     ]
-    datasets = {USAGE_SPLIT.name: usage_split, "occupancy": occupancy}
+    by_day, curve = evidence.gathered("by_day"), evidence.gathered("curve")
+    drawn = curve.group_by("tenant_id", "meter").agg(pl.col("open").max())
+    controls.append(
+        Control(
+            "meter",
+            "largest excesses as drawn",
+            total(_at_the_worst(occupancy)["usage"]),
+            Decimal(drawn["open"].sum()),
+        )
+    )
+    controls += [
+        Control(
+            "meter",
+            f"usage by day, {measure}",
+            total(occupancy.filter(is_meant)["usage"]),
+            total(by_day.filter(is_meant)["usage"]),
+        )
+        for measure in MEASURES
+        for is_meant in [pl.col("measure") == measure]
+    ]
+    datasets = {
+        USAGE_SPLIT.name: usage_split,
+        "occupancy": occupancy,
+        "daily": evidence.gathered("daily"),
+        "curve": curve,
+    }
     return Conclusion(datasets, meter_findings(evidence.gathered("open_sessions")), controls)
 
 
@@ -241,6 +266,17 @@ def conclude_access(evidence: Evidence) -> Conclusion:
         {"access": rows},
         found,
         [count("access", "users and partners", users + partners, len(rows))],
+    )
+
+
+def _at_the_worst(occupancy: pl.DataFrame) -> pl.DataFrame:
+    """The stretch of each peak's largest excess, the earliest on ties."""
+    excess = pl.col("usage") - pl.col("entitlement")
+    return (
+        occupancy.filter(pl.col("measure") == "peak", excess > 0)
+        .with_columns(excess=excess)
+        .sort("excess", "at", descending=[True, False])
+        .unique(["tenant_id", "meter"], keep="first")
     )
 
 

@@ -18,8 +18,16 @@ import polars as pl
 from pipeline.measures.arrays import Codes32, Ints
 from pipeline.stages.book import DISTINCT, PEAK, SUM, Book
 from pipeline.stages.cases import BILLED, Cases, Decided
+from pipeline.stages.curves import SessionsOn, curves
 from pipeline.stages.row import Rows
-from pipeline.stages.sessions import EventIds, Groups, Stays, in_order, measure_sessions
+from pipeline.stages.sessions import (
+    EventIds,
+    Groups,
+    Stays,
+    in_order,
+    lay_down,
+    measure_sessions,
+)
 from pipeline.stages.stretches import Stretches
 from pipeline.store.usage import NO_USER, OPEN
 
@@ -50,8 +58,9 @@ class Meters:
     ) -> tuple[Frames, Stays]:
         """What the rows of a day, decided, come to, and what is handed to the next day.
 
-        Frames: `sums` (own, high, low), `open` (tenant, rows); each with its `day`: `peaks` and
-        `parts` of `stages.sessions`, `seen` (own, user, first, last, rows, is_first).
+        Frames: `sums` (own, on, high, low), `open` (tenant, rows); each with its `day`: `peaks` and
+        `parts` of `stages.sessions`, `seen` (own, user, first, last, first_on, last_on, rows,
+        is_first). `on` is the number of a tenant's local day.
         """
         cases, case = decided.cases, decided.case
         measure = self._measure_of(cases)[case]
@@ -73,13 +82,28 @@ class Meters:
         is_open = rows.ended[peaked] == OPEN
         tenant = self._tenant_of_kind[rows.kind[peaked[is_open]]]
         frames = {
-            "sums": _sums(own[case[summed]], rows.quantity[summed]),
+            "sums": self._sums(rows, summed, own[case[summed]]),
             "open": _counted(tenant, "tenant"),
             "peaks": _dated(sessions.peaks, begin),
             "parts": _dated(sessions.parts, begin),
             "seen": _dated(self._seen(rows.at(seen), own[case[seen]]), begin),
         }
         return frames, sessions.carried
+
+    def sessions(self, rows: Rows, decided: Decided, carried: Stays, begin: int) -> Stays:
+        """R4.1, R4.2: the sessions of a day's rows, decided, laid down, with the carried ones."""
+        cases, case = decided.cases, decided.case
+        peaked = np.flatnonzero(self._measure_of(cases)[case] == PEAK)
+        own = (cases.owner * len(self._book.meters) + cases.meter)[case[peaked]]
+        stays = self._stays(rows, peaked, own)
+        meters, ids = len(self._book.meters), self._event_ids
+        laid_down = lay_down(stays, rows.number[peaked], carried, begin, meters, ids)
+        return Stays.together(carried, laid_down)
+
+    def curves(self, peaks: pl.DataFrame, sessions_on: SessionsOn) -> pl.DataFrame:
+        """The course of the days that decide, from the peaks of all days."""
+        count, tenants = len(self._book.meters), len(self._book.tenants)
+        return curves(peaks, self.stretches, self._groups.of, count, tenants, sessions_on)
 
     def _measure_of(self, cases: Cases) -> Ints:
         """The measure of each case's rows; -1 where they are not billed."""
@@ -98,30 +122,41 @@ class Meters:
             np.minimum(rows.ended[which], ends),
         )
 
+    def _sums(self, rows: Rows, which: Ints, own: Ints) -> pl.DataFrame:
+        """R4 sum: the quantities of each `own` on each local day."""
+        tenant = self._groups.of[own] // len(self._book.meters)
+        on = self.stretches.local_days.number(tenant, rows.started[which])
+        return _sums(own, on, rows.quantity[which])
+
     def _seen(self, rows: Rows, own: Ints) -> pl.DataFrame:
         """R4 distinct: the users of a day, where they were seen, the stretches they reach into.
 
-        `first` and `last` are numbers of stretches; `is_first` marks the row of the day in which a
-        user is seen first. Rows without a user (-1) are counted, each a user of its own.
+        `first` and `last` are numbers of stretches, `first_on` and `last_on` of local days;
+        `is_first` marks the row of the day in which a user is seen first. Rows without a user (-1)
+        are counted, each a user of its own.
         """
         if not len(rows):
             return pl.DataFrame(schema=SEEN)
         group = self._groups.of[own]
-        begins, ends = (bounds[group // len(self._book.meters)] for bounds in self._book.bounds)
+        tenant = group // len(self._book.meters)
+        begins, ends = (bounds[tenant] for bounds in self._book.bounds)
         start = np.maximum(rows.started, begins)
         end = np.where(rows.ended == OPEN, start, np.minimum(rows.ended, ends))
-        table = self.stretches.table(np.unique(group))
+        last = np.maximum(start, end - 1)
+        table, local_days = self.stretches.table(np.unique(group)), self.stretches.local_days
         frame = pl.DataFrame(
             {
                 "own": own,
                 "user": rows.user,
                 "first": table.at(group, start),
-                "last": table.at(group, np.maximum(start, end - 1)),
+                "last": table.at(group, last),
+                "first_on": local_days.number(tenant, start),
+                "last_on": local_days.number(tenant, last),
                 "is_first": self._is_first(rows, own),
             }
         )
         return (
-            frame.group_by("own", "user", "first", "last")
+            frame.group_by("own", "user", "first", "last", "first_on", "last_on")
             .agg(rows=pl.len().cast(pl.Int64), is_first=pl.col("is_first").any())
             .match_to_schema(SEEN)
         )
@@ -143,6 +178,8 @@ SEEN: Mapping[str, pl.DataType] = {
     "user": pl.Int32(),
     "first": pl.Int64(),
     "last": pl.Int64(),
+    "first_on": pl.Int64(),
+    "last_on": pl.Int64(),
     "rows": pl.Int64(),
     "is_first": pl.Boolean(),
 }
@@ -154,14 +191,24 @@ class _Halves:
     low: Ints
 
 
-def _sums(own: Ints, quantity: Ints) -> pl.DataFrame:
-    """R4 sum: the quantities of each `own`, as `high` * 2^LOW_BITS + `low` millionths, exactly."""
-    count = int(own.max()) + 1 if len(own) else 0
+def _sums(own: Ints, on: Ints, quantity: Ints) -> pl.DataFrame:
+    """The quantities of each (own, on), as `high` * 2^LOW_BITS + `low` millionths, exactly."""
+    first = int(on.min()) if len(on) else 0
+    width = int(on.max()) + 1 - first if len(on) else 1
+    code = own * width + (on - first)
+    count = int(code.max()) + 1 if len(code) else 0
     halves = _Halves(np.zeros(count, np.int64), np.zeros(count, np.int64))
-    np.add.at(halves.high, own, quantity >> LOW_BITS)
-    np.add.at(halves.low, own, quantity & ((1 << LOW_BITS) - 1))
-    present = np.flatnonzero(np.bincount(own, minlength=count))
-    return pl.DataFrame({"own": present, "high": halves.high[present], "low": halves.low[present]})
+    np.add.at(halves.high, code, quantity >> LOW_BITS)
+    np.add.at(halves.low, code, quantity & ((1 << LOW_BITS) - 1))
+    present = np.flatnonzero(np.bincount(code, minlength=count))
+    return pl.DataFrame(
+        {
+            "own": present // width,
+            "on": first + present % width,
+            "high": halves.high[present],
+            "low": halves.low[present],
+        }
+    )
 
 
 def _dated(frame: pl.DataFrame, day: int) -> pl.DataFrame:

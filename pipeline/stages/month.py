@@ -6,35 +6,22 @@ looking at rows (`stages.meter`), and overage (`stages.rate`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import date
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
 from pipeline.measures.arrays import Ints
 from pipeline.rules.entitlement import allowance
-from pipeline.stages.book import DISTINCT, MEASURES, PEAK, SUM, Book
+from pipeline.stages.book import DISTINCT, PEAK, SUM, Book
+from pipeline.stages.daily import daily_peaks, daily_sums, daily_users
 from pipeline.stages.meter import LOW_BITS, Frames
+from pipeline.stages.metered import IN_STRETCH, Metered, Naming, Stretch
 from pipeline.stages.stretches import Stretches
-from schemas.columns import INSTANT, MONEY
-from schemas.datasets import OCCUPANCY
+from schemas.columns import MONEY
 
 WHO = ["group", "user"]
-IN_STRETCH = ["group", "stretch"]
-
-
-class _Stretch(NamedTuple):
-    """What was measured in a stretch: a row of `occupancy`, in codes."""
-
-    group: int
-    first_day: int
-    entitlement: Decimal
-    usage: Decimal
-    at: int
-    tenant_usage: Decimal
 
 
 class Month:
@@ -43,11 +30,12 @@ class Month:
     def __init__(self, book: Book, stretches: Stretches) -> None:
         self._book = book
         self._stretches = stretches
+        self._naming = Naming(book)
         self._meters = max(len(book.meters), 1)
         self._tenants = pl.Series([tenant.id for tenant in book.tenants], dtype=pl.String)
 
     def metered(self, days: Frames) -> Frames:
-        """`parts`, `occupancy`, `open_sessions` and `sums`, as `stages.conclude` takes them."""
+        """The frames that `stages.conclude` takes: `parts`, `occupancy`, `daily` and the rest."""
         metered = [
             self._sums(days["sums"]),
             self._peaks(days["peaks"], days["parts"]),
@@ -56,8 +44,11 @@ class Month:
         total = days["sums"].select(pl.col("high", "low").sum())
         opened = days["open"].group_by("tenant").agg(pl.col("rows").sum().cast(pl.Int64))
         return {
-            "parts": pl.concat(parts for parts, _ in metered),
-            "occupancy": pl.concat(occupancy for _, occupancy in metered),
+            "parts": pl.concat(one.parts for one in metered),
+            "occupancy": pl.concat(one.occupancy for one in metered),
+            "daily": pl.concat(one.daily for one in metered),
+            "by_day": pl.concat(one.by_day for one in metered),
+            "curve": self._naming.curve(days["curve"]),
             "open_sessions": opened.select(
                 self._tenants.gather(opened["tenant"]).alias("tenant_id"), "rows"
             ),
@@ -67,7 +58,7 @@ class Month:
             ),
         }
 
-    def _sums(self, sums: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    def _sums(self, sums: pl.DataFrame) -> Metered:
         """R4 sum, R5.5: the quantities, and each tenant's allowance."""
         # Sums of halves fit 64 bits for any number of rows below 2^31.
         of_own = sums.group_by("own").agg(pl.col("high", "low").sum()).sort("own")
@@ -81,11 +72,14 @@ class Month:
             pieces = [(days, amount) for days, _, amount in self._stretches.of(group)]
             included = allowance(pieces, self._book.period)
             begins = int(self._book.bounds[0][group // self._meters])
-            stretches.append(_Stretch(group, first, included, total, begins, total))
+            stretches.append(Stretch(group, 0, first, included, total, begins, total))
         used = pl.Series(quantities, dtype=MONEY)
-        return self._parts(of_own["own"], used, used), self._occupancy(stretches, SUM)
+        daily = daily_sums(sums.with_columns(group=pl.Series(self._groups(sums["own"]))))
+        return self._naming.metered(
+            self._naming.parts(of_own["own"], used, used), stretches, daily, SUM
+        )
 
-    def _peaks(self, peaks: pl.DataFrame, parts: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    def _peaks(self, peaks: pl.DataFrame, parts: pl.DataFrame) -> Metered:
         """R4 peak: the highest of all days, the earliest on ties, split at that instant (R4.4)."""
         is_highest = pl.col("peak") == pl.col("peak").max()
         in_stretch = peaks.group_by(IN_STRETCH).agg(
@@ -109,8 +103,9 @@ class Month:
                 # A stretch without sessions has its peak of 0 as it begins.
                 peak, at = best.get((group, n), (0, since))
                 stretches.append(
-                    _Stretch(
+                    Stretch(
                         group,
+                        n,
                         days.first,
                         included,
                         Decimal(peak),
@@ -118,10 +113,11 @@ class Month:
                         Decimal(total),
                     )
                 )
-        named = self._parts(of_own["own"], of_own["quantity"], of_own["own_peak"])
-        return named, self._occupancy(stretches, PEAK)
+        named = self._naming.parts(of_own["own"], of_own["quantity"], of_own["own_peak"])
+        daily = daily_peaks(peaks, self._stretches.local_days, self._meters)
+        return self._naming.metered(named, stretches, daily, PEAK)
 
-    def _users(self, seen: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    def _users(self, seen: pl.DataFrame) -> Metered:
         """R4 distinct: each user once; of the subscription on which they were seen first."""
         seen = seen.with_columns(group=pl.Series(self._groups(seen["own"])))
         named, anonymous = seen.filter(pl.col("user") >= 0), seen.filter(pl.col("user") < 0)
@@ -131,12 +127,14 @@ class Month:
         alone = _added(
             ["own"], named.unique(["own", "user"]).group_by("own").agg(n=_count()), nobody
         )
+        firsts = _reached(named).group_by(*WHO, "stretch").agg(pl.col("first_on").min())
         reached = _added(
-            IN_STRETCH,
-            _reached(named).unique([*WHO, "stretch"]).group_by(IN_STRETCH).agg(n=_count()),
-            _reached(anonymous).group_by(IN_STRETCH).agg(n=pl.col("rows").sum()),
+            [*IN_STRETCH, "first_on"],
+            firsts.group_by(*IN_STRETCH, "first_on").agg(n=_count()),
+            _reached(anonymous).group_by(*IN_STRETCH, "first_on").agg(n=pl.col("rows").sum()),
         )
-        in_stretch = {(group, n): users for group, n, users in reached.iter_rows()}
+        of_stretch = reached.group_by(IN_STRETCH).agg(pl.col("n").sum())
+        in_stretch = {(group, n): users for group, n, users in of_stretch.iter_rows()}
         owned = owned.with_columns(group=pl.Series(self._groups(owned["own"])))
         stretches = []
         for group, total in (
@@ -145,45 +143,33 @@ class Month:
             for n, (days, since, included) in enumerate(self._stretches.of(group)):
                 users = Decimal(in_stretch.get((group, n), 0))
                 stretches.append(
-                    _Stretch(group, days.first, included, users, since, Decimal(total))
+                    Stretch(group, n, days.first, included, users, since, Decimal(total))
                 )
         parts = alone.join(owned, on="own", how="left", suffix="_first").sort("own")
         quantity = parts["n_first"].fill_null(0)
-        return self._parts(parts["own"], quantity, parts["n"]), self._occupancy(stretches, DISTINCT)
+        named_parts = self._naming.parts(parts["own"], quantity, parts["n"])
+        daily = daily_users(seen, self._first_days(reached, stretches), len(self._book.period.days))
+        return self._naming.metered(named_parts, stretches, daily, DISTINCT)
+
+    def _first_days(self, reached: pl.DataFrame, stretches: Sequence[Stretch]) -> pl.DataFrame:
+        """The day on which somebody is first seen in a stretch: never before it begins."""
+        first = self._book.period.days.first
+        begins = pl.DataFrame(
+            [(one.group, one.stretch, one.first_day - first) for one in stretches],
+            schema=dict.fromkeys([*IN_STRETCH, "begin"], pl.Int64()),
+            orient="row",
+        )
+        return (
+            reached.join(begins, on=IN_STRETCH)
+            .group_by(*IN_STRETCH, on=pl.max_horizontal("first_on", "begin"))
+            .agg(pl.col("n").sum())
+        )
 
     def _groups(self, own: pl.Series) -> Ints:
         """The (tenant, meter) of each (owner, meter)."""
         owner, meter = np.divmod(own.to_numpy(), self._meters)
         groups: Ints = self._book.owners[owner] * self._meters + meter
         return groups
-
-    def _parts(self, own: pl.Series, quantity: pl.Series, alone: pl.Series) -> pl.DataFrame:
-        """What each subscription used of a meter; `alone` is what it would be by itself (R4.4)."""
-        return pl.DataFrame(
-            {
-                **self._book.named(own.to_numpy()),
-                "quantity": quantity.cast(MONEY),
-                "own_quantity": alone.cast(MONEY),
-            }
-        )
-
-    def _occupancy(self, rows: Sequence[_Stretch], measure: int) -> pl.DataFrame:
-        columns = list(zip(*rows, strict=True)) or [()] * len(_Stretch._fields)
-        of: Mapping[str, Sequence[object]] = dict(zip(_Stretch._fields, columns, strict=True))
-        tenant, meter = np.divmod(np.array(of["group"], np.int64), self._meters)
-        return pl.DataFrame(
-            {
-                "tenant_id": self._tenants.gather(tenant),
-                "meter": pl.Series(self._book.meters, dtype=pl.String).gather(meter),
-                "first_day": [date.fromordinal(int(str(day))) for day in of["first_day"]],
-                "entitlement": of["entitlement"],
-                "usage": of["usage"],
-                "at": pl.Series(np.array(of["at"], np.int64)).cast(INSTANT),
-                "tenant_usage": of["tenant_usage"],
-                "measure": pl.repeat(MEASURES[measure], len(rows), dtype=pl.String, eager=True),
-            },
-            schema=OCCUPANCY.dtypes,
-        )
 
 
 def _count() -> pl.Expr:

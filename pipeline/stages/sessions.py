@@ -89,8 +89,9 @@ class Groups:
 class DayOfSessions:
     """What a day's sessions come to.
 
-    `peaks`: group, stretch (its number), peak, at; `parts`: own, quantity (open at the group's
-    earliest peak of the day), own_peak; `carried` are the pieces that reach beyond the day.
+    `peaks`: group, stretch (its number), peak, at, with a row for each local day that the stretch
+    touches; `parts`: own, quantity (open at the group's earliest peak of the day), own_peak;
+    `carried` are the pieces that reach beyond the day.
     """
 
     peaks: pl.DataFrame
@@ -122,7 +123,7 @@ def measure_sessions(
     if not is_inside.all():
         pieces, start, stop = pieces.at(is_inside), start[is_inside], stop[is_inside]
     group = groups.of[pieces.own]
-    table = stretches.table(_present(group)).within(begin, end)
+    table = stretches.within(_present(group), begin, end)
     highest, at = peaks(Sessions(group, start, stop), table.group, table.since - begin)
     own_codes = _present(pieces.own)
     own_peak, _ = peaks(Sessions(pieces.own, start, stop), own_codes, np.zeros_like(own_codes))

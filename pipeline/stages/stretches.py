@@ -1,7 +1,7 @@
 """Stretches of constant entitlement of a bucket's meters, as arrays (R5.4).
 
-Belongs here: asking the rule once a tenant and meter, and finding stretches by instants. Does not
-belong here: the rule itself (`rules.entitlement`).
+Belongs here: asking the rule once a tenant and meter, finding stretches by instants, and cutting
+them into local days. Does not belong here: the rule itself (`rules.entitlement`).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 from pipeline.measures.arrays import Ints
 from pipeline.period import Days
 from pipeline.stages.book import Book
+from pipeline.stages.local_days import LocalDays
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,17 @@ class Table:
         since = np.maximum(self.since[chosen], begin)
         return Table(self.group[chosen], since, self.number[chosen])
 
+    def cut(self, instant: Ints) -> Table:
+        """The stretches, each in two where its instant is within it."""
+        is_last = np.append(self.group[1:] != self.group[:-1], True)
+        until = np.where(is_last, np.iinfo(np.int64).max, np.append(self.since[1:], 0))
+        inside = np.flatnonzero((self.since < instant) & (instant < until))
+        return Table(
+            np.insert(self.group, inside + 1, self.group[inside]),
+            np.insert(self.since, inside + 1, instant[inside]),
+            np.insert(self.number, inside + 1, self.number[inside]),
+        )
+
     def at(self, group: Ints, instant: Ints) -> Ints:
         """The number of the stretch that each (group, instant) falls in."""
         instants = np.unique(self.since)
@@ -55,6 +67,7 @@ class Stretches:
 
     def __init__(self, book: Book) -> None:
         self._book = book
+        self.local_days = LocalDays(book)
         self._of: dict[int, list[tuple[Days, int, Decimal]]] = {}
         self._all = Table(*np.empty((3, 0), np.int64))
 
@@ -76,6 +89,14 @@ class Stretches:
         asked[groups] = True
         chosen = asked[self._all.group]
         return Table(self._all.group[chosen], self._all.since[chosen], self._all.number[chosen])
+
+    def within(self, groups: Ints, begin: int, end: int) -> Table:
+        """The stretches of some groups that reach into [begin, end), cut at each local midnight."""
+        table = self.table(groups).within(begin, end)
+        for rank in range(self.local_days.most_cuts(begin, end)):
+            tenant = table.group // len(self._book.meters)
+            table = table.cut(self.local_days.cut(tenant, begin, end, rank))
+        return table
 
     def _table_of(self, groups: Ints) -> Table:
         rows = [

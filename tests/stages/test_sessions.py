@@ -91,6 +91,9 @@ class Given(Stretches):
         ]
         return Table(*np.array(rows, np.int64).reshape(-1, 3).T)
 
+    def within(self, groups: Ints, begin: int, end: int) -> Table:
+        return self.table(groups).within(begin, end)
+
 
 Found = tuple[dict[tuple[int, int], tuple[int, int]], dict[int, int], dict[int, int]]
 """The peak of each (group, stretch) with its earliest instant; the split at the earliest peak of
