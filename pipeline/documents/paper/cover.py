@@ -13,8 +13,8 @@ from pipeline.documents.naming import document_number
 from pipeline.documents.paper.figures import NOTHING
 from pipeline.documents.paper.invoice import View, party_view
 from pipeline.documents.paper.month import Month
-from pipeline.documents.paper.wording import NONE, Wording
 from pipeline.documents.paper.parties import Party
+from pipeline.documents.paper.wording import NONE, Wording
 
 
 def cover_view(

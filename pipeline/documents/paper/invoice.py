@@ -14,8 +14,8 @@ from typing import Any
 from pipeline.documents.model import Invoice, Line, Reference
 from pipeline.documents.naming import document_number, number_of
 from pipeline.documents.paper.figures import DISTINCT, PEAK, Figures, Series
-from pipeline.documents.paper.wording import Wording
 from pipeline.documents.paper.parties import Party
+from pipeline.documents.paper.wording import Wording
 
 View = dict[str, Any]
 

@@ -17,9 +17,9 @@ from pipeline.documents.paper.cover import cover_view
 from pipeline.documents.paper.invoice import View, invoice_view
 from pipeline.documents.paper.month import Month, month_of
 from pipeline.documents.paper.pages import page
+from pipeline.documents.paper.parties import buyer_of, seller_of
 from pipeline.documents.paper.report import report_view
 from pipeline.documents.paper.wording import Wording, wording
-from pipeline.documents.paper.parties import buyer_of, seller_of
 from pipeline.errors import BillingError
 from pipeline.period import Period
 
