@@ -17,11 +17,15 @@ import polars as pl
 
 from pipeline.errors import InputMissing, UsageError
 from pipeline.explaining.chargeback import chargeback
+from pipeline.explaining.curve import curve
 from pipeline.period import Period
 from pipeline.published import Published, makers
 from pipeline.texts import texts
 from schemas.columns import Table
-from schemas.datasets import CHARGEBACK, DATASETS
+from schemas.datasets import CHARGEBACK, CURVE, DATASETS
+
+WORKED_OUT = {CHARGEBACK: chargeback, CURVE: curve}
+"""What is worked out for whoever asks for it, instead of being published."""
 
 
 def datasets_of(
@@ -43,8 +47,8 @@ def datasets_of(
     published = Published(store, as_of)
 
     def find(period: Period) -> pl.DataFrame | None:
-        if table is CHARGEBACK:
-            return chargeback(store, published, period, tenants or None)
+        if table in WORKED_OUT:
+            return WORKED_OUT[table](store, published, period, tenants or None)
         of = published.candidate if is_candidate else published.rows
         return of(table, period)
 
@@ -99,7 +103,7 @@ def _there(
 
 
 def _table(dataset: str) -> Table:
-    tables = {table.name: table for table in (*DATASETS, CHARGEBACK)}
+    tables = {table.name: table for table in (*DATASETS, *WORKED_OUT)}
     if dataset not in tables:
         close = get_close_matches(dataset, tables, n=1)
         raise UsageError(

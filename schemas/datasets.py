@@ -302,5 +302,4 @@ DATASETS = (
     SUPERSEDED,
     OCCUPANCY,
     DAILY,
-    CURVE,
 )

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from schemas.columns import Column, Kind, Rule, Table
-from schemas.datasets import CHANGES, CHARGEBACK, DATASETS
+from schemas.datasets import CHANGES, CHARGEBACK, CURVE, DATASETS
 from schemas.feeds import FEEDS, USAGE, USAGE_IN_CONTEXT
 
 FILE = Path(__file__).with_name("README.md")
@@ -111,7 +111,7 @@ def render() -> str:
     parts += [_feed(table) for table in FEEDS]
     parts += ["## The datasets\n", _DATASETS, _contents(DATASETS)]
     parts += [_dataset(table) for table in DATASETS]
-    parts += ["## What is worked out when it is asked for\n", _dataset(CHARGEBACK)]
+    parts += ["## What is worked out when it is asked for\n", _dataset(CHARGEBACK), _dataset(CURVE)]
     parts += ["## What plan and diff print\n", _dataset(CHANGES)]
     return "\n".join(parts)
 

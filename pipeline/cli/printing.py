@@ -98,9 +98,14 @@ def report(
     Tenants whose month is still open are in it too, marked as drafts.
     """
     from pipeline.documents.paper.printing import Order, write_reports  # noqa: PLC0415
+    from pipeline.explaining.curve import curve  # noqa: PLC0415
     from pipeline.findings import counted  # noqa: PLC0415
+    from pipeline.published import Published  # noqa: PLC0415
+
+    only = frozenset(tenant) or None
 
     for period in periods:
-        order = Order(store, period, {}, frozenset(tenant) or None, locale=locale)
+        order = Order(store, period, {}, only, locale=locale)
+        drawn = curve(store, Published(store), period, only)
         into = folder / str(period) if len(periods) > 1 else folder
-        click.echo(f"{period}: {counted(write_reports(order, into), 'report')} in {into}")
+        click.echo(f"{period}: {counted(write_reports(order, into, drawn), 'report')} in {into}")

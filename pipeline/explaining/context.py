@@ -14,6 +14,7 @@ import polars as pl
 
 from pipeline.draft import TABLES
 from pipeline.fingerprint import reading_code
+from pipeline.measures.arrays import Ints
 from pipeline.period import FIRST_DAY, LAST_DAY, Days, Period
 from pipeline.published import Published
 from pipeline.request import pieces_of
@@ -144,6 +145,10 @@ class Context:
     def open_at(self, meter: str, instant: int) -> Counted:
         """R4 peak: the sessions that are open at an instant."""
         return self.shared.billed(self).open_at(self.tenant_id, meter, instant)
+
+    def course(self, meter: str, begin: int, end: int) -> tuple[Ints, Ints]:
+        """R4 peak: the highest number open in each five minutes, where it changes."""
+        return self.shared.billed(self).course(self.tenant_id, meter, begin, end)
 
     def seen_in(self, meter: str, since: int, until: int) -> Counted:
         """R4 distinct: each user's first row that reaches into [since, until)."""

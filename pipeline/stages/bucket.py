@@ -155,7 +155,6 @@ def outcome(opened: OpenBucket, work: WorkStore, made_of: str) -> Frames:
     meters = Meters(book, opened.kinds.tenant, rows.by_number.event_ids)
     days = Days(rows, book, opened.judge, fates, meters, work, made_of)
     frames = days.measured()
-    frames["curve"] = meters.curves(frames["peaks"], days.sessions)
     again = np.where(twice.is_same, DUPLICATE, SUPERSEDED)
     once = np.ones(len(again), np.int64)
     for extra in (fates.broken(), fates.tally(twice.rows.kind.astype(np.int64), again, once)):

@@ -192,16 +192,7 @@ def conclude_meter(evidence: Evidence) -> Conclusion:
             total(counted["quantity"]),
         ),
     ]
-    by_day, curve = evidence.gathered("by_day"), evidence.gathered("curve")
-    drawn = curve.group_by("tenant_id", "meter").agg(pl.col("open").max())
-    controls.append(
-        Control(
-            "meter",
-            "largest excesses as drawn",
-            total(_at_the_worst(occupancy)["usage"]),
-            Decimal(drawn["open"].sum()),
-        )
-    )
+    by_day = evidence.gathered("by_day")
     controls += [
         Control(
             "meter",
@@ -216,7 +207,6 @@ def conclude_meter(evidence: Evidence) -> Conclusion:
         USAGE_SPLIT.name: usage_split,
         "occupancy": occupancy,
         "daily": evidence.gathered("daily"),
-        "curve": curve,
     }
     return Conclusion(datasets, meter_findings(evidence.gathered("open_sessions")), controls)
 
@@ -266,17 +256,6 @@ def conclude_access(evidence: Evidence) -> Conclusion:
         {"access": rows},
         found,
         [count("access", "users and partners", users + partners, len(rows))],
-    )
-
-
-def _at_the_worst(occupancy: pl.DataFrame) -> pl.DataFrame:
-    """The stretch of each peak's largest excess, the earliest on ties."""
-    excess = pl.col("usage") - pl.col("entitlement")
-    return (
-        occupancy.filter(pl.col("measure") == "peak", excess > 0)
-        .with_columns(excess=excess)
-        .sort("excess", "at", descending=[True, False])
-        .unique(["tenant_id", "meter"], keep="first")
     )
 
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import polars as pl
 
 from pipeline.fingerprint import fingerprint
-from pipeline.measures.arrays import Flags
 from pipeline.stages.book import Book
 from pipeline.stages.cases import Judge, joined
 from pipeline.stages.fates import Fates
@@ -69,46 +68,24 @@ class Days:
         self._meters = meters
         self._work = work
         self._made_of = made_of
-        self._names: dict[int, str] = {}
-        self._reaching_in = Rows.together([])
 
     def measured(self) -> Frames:
         """The frames of `Fates.counted` and `Meters.measure`, of all days."""
         begins, ends = self._book.bounds
         first, after = int(begins.min()) // DAY_US, -(-int(ends.max()) // DAY_US)
         days = self._rows.days
-        self._reaching_in, frames = self._before([day for day in days if day < first])
+        reaching_in, frames = self._before([day for day in days if day < first])
         frames.append(self._fates.nothing())
         earlier = [self._rows.identity(day) for day in days if day < first]
         state = State(Stays.none, fingerprint(earlier))
         for day in range(first, after):
-            done, state = self._kept(day, self._reaching_in if day == first else None, state)
+            done, state = self._kept(day, reaching_in if day == first else None, state)
             frames.append(done)
         for day in days:
             if day >= after:
                 frames.append(self._fates.outside(self._rows.kinds_of(day)))
         names = {name for one in frames for name in one}
         return {name: pl.concat(one[name] for one in frames if name in one) for name in names}
-
-    def sessions(self, day: int, asked: Flags) -> Stays:
-        """The sessions of some tenants on a day that is `measured`, as they were laid down for it.
-
-        Those that the day before handed on are there of all tenants.
-        """
-        is_first = day - 1 not in self._names
-        read_before = self._rows.read
-        rows = self._rows.of(day)
-        self._rows.read = read_before
-        rows = rows.at(asked[self._judge.tenants(rows)])
-        decided = self._judge.decide(rows, day)
-        if is_first:
-            before = self._reaching_in.at(asked[self._judge.tenants(self._reaching_in)])
-            decided = joined(self._judge.decide(before, None), decided)
-            rows = Rows.together([before, rows])
-            handed = Stays.none()
-        else:
-            handed = Stays.of(self._work.load(self._names[day - 1], CARRIED))
-        return self._meters.sessions(rows, decided, handed, day * DAY_US)
 
     def _before(self, days: list[int]) -> tuple[Rows, list[Frames]]:
         """Of the days before the period: the rows that reach into it; the others, counted."""
@@ -124,7 +101,7 @@ class Days:
     def _kept(self, day: int, before: Rows | None, state: State) -> tuple[Frames, State]:
         """A day's frames and the state after it: as an earlier run kept them, or made now."""
         rows = self._rows.identity(day)
-        name = self._names[day] = fingerprint(self._made_of, day, rows, state.name)
+        name = fingerprint(self._made_of, day, rows, state.name)
         if not self._work.has(name):
             read_before = self._rows.read
             frames, carried = self._measured(day, before, state.sessions())

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.measures.arrays import Flags, Ints
+from pipeline.measures.peak import Sessions, peaks
 from pipeline.rules.split import REASONS
 from pipeline.stages.bucket import OpenBucket
 from pipeline.stages.cases import BILLED
@@ -21,6 +22,9 @@ from pipeline.stages.row import Rows
 from pipeline.stages.sessions import Stays, in_order, lay_down
 from pipeline.store.usage import DAY_US, NO_USER, OPEN
 from schemas.columns import INSTANT, MONEY
+
+FIVE_MINUTES = 5 * 60 * 1_000_000
+"""A day in such steps is at most 300 rows, however busy it was."""
 
 COUNTED = pl.Schema(
     {
@@ -93,6 +97,23 @@ class BilledRows:
         position = chosen.own // len(self.bucket.book.meters)
         order = np.argsort(position)
         return Counted(self, which[position[order]], chosen.start[order], _ones(len(order)))
+
+    def course(self, tenant: str, meter: str, begin: int, end: int) -> tuple[Ints, Ints]:
+        """The highest number open in each five minutes of [begin, end), where it changes.
+
+        Gives the instants at which they begin, and the numbers.
+        """
+        stays = self._laid_down(self._of(tenant, meter), tenant, meter)
+        start, stop = np.maximum(stays.start, begin) - begin, np.minimum(stays.end, end) - begin
+        inside = start < stop
+        start, stop = start[inside], stop[inside]
+        nothing = np.zeros_like(start)
+        slots = [at // FIVE_MINUTES + after for at in (start, stop) for after in (0, 1)]
+        since = np.unique(np.concatenate([[0], *slots])) * FIVE_MINUTES
+        since = since[since < end - begin]
+        highest, _ = peaks(Sessions(nothing, start, stop), np.zeros_like(since), since)
+        changes = np.flatnonzero(np.diff(highest, prepend=-1) != 0)
+        return begin + since[changes], highest[changes]
 
     def seen_in(self, tenant: str, meter: str, since: int, until: int) -> Counted:
         """R4 distinct, R6.3: each user's first row that reaches into [since, until).

@@ -18,14 +18,12 @@ import polars as pl
 from pipeline.measures.arrays import Codes32, Ints
 from pipeline.stages.book import DISTINCT, PEAK, SUM, Book
 from pipeline.stages.cases import BILLED, Cases, Decided
-from pipeline.stages.curves import SessionsOn, curves
 from pipeline.stages.row import Rows
 from pipeline.stages.sessions import (
     EventIds,
     Groups,
     Stays,
     in_order,
-    lay_down,
     measure_sessions,
 )
 from pipeline.stages.stretches import Stretches
@@ -89,21 +87,6 @@ class Meters:
             "seen": _dated(self._seen(rows.at(seen), own[case[seen]]), begin),
         }
         return frames, sessions.carried
-
-    def sessions(self, rows: Rows, decided: Decided, carried: Stays, begin: int) -> Stays:
-        """R4.1, R4.2: the sessions of a day's rows, decided, laid down, with the carried ones."""
-        cases, case = decided.cases, decided.case
-        peaked = np.flatnonzero(self._measure_of(cases)[case] == PEAK)
-        own = (cases.owner * len(self._book.meters) + cases.meter)[case[peaked]]
-        stays = self._stays(rows, peaked, own)
-        meters, ids = len(self._book.meters), self._event_ids
-        laid_down = lay_down(stays, rows.number[peaked], carried, begin, meters, ids)
-        return Stays.together(carried, laid_down)
-
-    def curves(self, peaks: pl.DataFrame, sessions_on: SessionsOn) -> pl.DataFrame:
-        """The course of the days that decide, from the peaks of all days."""
-        count, tenants = len(self._book.meters), len(self._book.tenants)
-        return curves(peaks, self.stretches, self._groups.of, count, tenants, sessions_on)
 
     def _measure_of(self, cases: Cases) -> Ints:
         """The measure of each case's rows; -1 where they are not billed."""

@@ -16,7 +16,7 @@ import polars as pl
 from pipeline.period import EPOCH_DAY
 from pipeline.stages.book import MEASURES, Book
 from schemas.columns import INSTANT, MONEY
-from schemas.datasets import CURVE, DAILY, OCCUPANCY
+from schemas.datasets import DAILY, OCCUPANCY
 
 IN_STRETCH = ["group", "stretch"]
 
@@ -75,18 +75,6 @@ class Naming:
                 "quantity": quantity.cast(MONEY),
                 "own_quantity": alone.cast(MONEY),
             }
-        )
-
-    def curve(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The dataset of that name."""
-        return pl.DataFrame(
-            {
-                **self._named(rows["group"]),
-                "day": self._dates(rows["on"]),
-                "at": rows["at"].cast(INSTANT),
-                "open": rows["open"],
-            },
-            schema=CURVE.dtypes,
         )
 
     def _dates(self, on: pl.Series) -> pl.Series:

@@ -48,7 +48,6 @@ class Month:
             "occupancy": pl.concat(one.occupancy for one in metered),
             "daily": pl.concat(one.daily for one in metered),
             "by_day": pl.concat(one.by_day for one in metered),
-            "curve": self._naming.curve(days["curve"]),
             "open_sessions": opened.select(
                 self._tenants.gather(opened["tenant"]).alias("tenant_id"), "rows"
             ),

@@ -32,9 +32,7 @@ STAGES = (
     Stage("ingest", conclude.conclude_ingest, (), is_by_tenant=False),
     Stage("validate", conclude.conclude_validate, ("quarantine", "superseded"), ("ingest",)),
     Stage("split", conclude.conclude_split, ("unbilled",), ("validate",)),
-    Stage(
-        "meter", conclude.conclude_meter, ("usage_split", "occupancy", "daily", "curve"), ("split",)
-    ),
+    Stage("meter", conclude.conclude_meter, ("usage_split", "occupancy", "daily"), ("split",)),
     Stage("rate", conclude.conclude_rate, ("overage", "invoice_lines"), ("meter",)),
     Stage("invoice", conclude.conclude_invoice, ("invoices",), ("rate",)),
     Stage("access", conclude.conclude_access, ("access",), ("ingest",)),

@@ -33,7 +33,7 @@ from schemas.datasets import (
     USAGE_SPLIT,
 )
 
-DRAWN = (USAGE_SPLIT, OVERAGE, OCCUPANCY, DAILY, CURVE, FINDINGS, ACCESS, CONTROLS)
+DRAWN = (USAGE_SPLIT, OVERAGE, OCCUPANCY, DAILY, FINDINGS, ACCESS, CONTROLS)
 """The datasets that pages show."""
 
 
@@ -75,12 +75,17 @@ def month_of(
     only_tenants: frozenset[str] | None = None,
     *,
     with_drafts: bool = False,
+    curve: pl.DataFrame | None = None,
 ) -> Month:
-    """What is issued of a month, with the figures behind it; what is open too where asked for."""
+    """What is issued of a month, with the figures behind it; what is open too where asked for.
+
+    `curve` is the dataset of that name, where days are to be drawn.
+    """
     published, landed = Published(store), LandedStore(store)
     listing = listing_at(published, landed, period)
     if listing is None:
         return Month(period, Figures({}, period))
+    drawn = {} if curve is None else {CURVE.name: curve}
     names, terms = names_of(landed, listing), load_terms(landed, listing)
     closed = frozenset(published.life.closed(period))
     shown = None if with_drafts else closed
@@ -91,7 +96,7 @@ def month_of(
     )
     return Month(
         period,
-        Figures(_datasets(published, period, shown), period),
+        Figures({**_datasets(published, period, shown), **drawn}, period),
         tuple(one for one in invoices if one.status != BLOCKED),
         tuple(one for one in invoices if one.status == BLOCKED),
         names,

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from pipeline.documents.folder import filling
 from pipeline.documents.model import Invoice, of_tenants
 from pipeline.documents.naming import document_number, file_stem
@@ -83,16 +85,17 @@ def print_documents(order: Order, folder: Path) -> Printed:
     return Printed(len(month.invoices), len(tenants), month.blocked)
 
 
-def write_reports(order: Order, folder: Path) -> int:
+def write_reports(order: Order, folder: Path, curve: pl.DataFrame | None) -> int:
     """Write a report for each tenant of which anything is published; gives how many.
+
+    `curve` is the dataset of that name, of the month.
 
     Raises `NothingToPrint` where there is none.
     """
     words = wording(order.locale)
-    month, before = (
-        month_of(order.store, period, order.only_tenants, with_drafts=True)
-        for period in (order.period, order.period.earlier(1))
-    )
+    only = order.only_tenants
+    month = month_of(order.store, order.period, only, with_drafts=True, curve=curve)
+    before = month_of(order.store, order.period.earlier(1), only, with_drafts=True)
     tenants = sorted(month.figures.tenants & {*month.tenants})
     if not tenants:
         raise _nothing(order)
