@@ -78,6 +78,11 @@ class _Drafts:
     connected: frozenset[str]
     terms: Terms
 
+    def zone(self, tenant: str) -> str:
+        """Where a tenant lives; UTC for one that only a broken row names."""
+        known = self.terms.tenants.get(tenant)
+        return known.zone if known else "UTC"
+
     def of(self, tenants: Iterable[str]) -> Documents:
         """The drafts of some tenants."""
         is_theirs = pl.col("tenant_id").is_in(list(tenants))
@@ -92,7 +97,7 @@ def close(request: CloseRequest) -> Closing:
     drafts = _drafts(request, published, landed)
     stays_open, not_due, due = {}, {}, []
     for tenant in _candidates(request, drafts, published.life.closed(request.period)):
-        over = ends_at(request.period, drafts.terms.tenants[tenant].zone)
+        over = ends_at(request.period, drafts.zone(tenant))
         obstacle = _obstacle(request, drafts, tenant, over)
         if request.grace and request.now < over + request.grace:
             not_due[tenant] = f"not before {_written(over + request.grace)}"

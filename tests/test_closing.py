@@ -154,6 +154,15 @@ def test_a_blocked_tenant_stays_open_and_is_named(tmp_path: Path, clock: object)
     assert {row["status"] for row in books.shown("invoices")} == {"issued"}
 
 
+def test_a_tenant_that_only_a_broken_row_names_is_named_too(tmp_path: Path, clock: object) -> None:
+    feeds = priced("acme")
+    feeds["entitlements"].append({**feeds["entitlements"][0], "tenant_id": "ghost"})
+    books = Books(tmp_path, feeds)
+    books.run()
+    assert "ghost stays open: broken_terms" in books.close(code=3)
+    assert {row["tenant_id"] for row in books.issued(PERIOD)} == {"acme"}
+
+
 def test_one_tenant_can_be_closed_alone(books: Books) -> None:
     books.close(PERIOD, "--tenant", "bolt")
     assert {row["tenant_id"] for row in books.issued(PERIOD)} == {"bolt"}
