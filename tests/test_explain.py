@@ -21,7 +21,7 @@ from tests.test_histories import History
 from tests.worlds import World, world, write
 
 seeds = st.integers(1_000, 1_000_000)
-some = settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+some = settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 Place = tuple[str, int]
