@@ -11,19 +11,18 @@ from __future__ import annotations
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from difflib import get_close_matches
 from pathlib import Path
 
 import polars as pl
 
-from pipeline.errors import InputMissing, UsageError
+from pipeline.errors import InputMissing
 from pipeline.findings import error_codes
 from pipeline.issuing.issue import issue
 from pipeline.issuing.life import ends_at, settles_at
 from pipeline.period import Period
 from pipeline.published import Published
 from pipeline.rules.terms import Catalogue
-from pipeline.run import load_terms
+from pipeline.run import check_tenants, load_terms
 from pipeline.stages.order import STAGES
 from pipeline.stages.terms import Terms
 from pipeline.store.landing import LandedStore
@@ -154,13 +153,7 @@ def _candidates(request: CloseRequest, drafts: _Drafts, closed: Container[str]) 
 
     Raises `UsageError` for an asked tenant that nobody knows.
     """
-    for name in sorted(request.only_tenants or ()):
-        if name not in drafts.terms.tenants:
-            alike = get_close_matches(name, drafts.terms.tenants, n=1)
-            raise UsageError(
-                f"there is no tenant {name!r} in {request.period}",
-                remedy=f"did you mean {alike[0]!r}?" if alike else "see the exports for its id",
-            )
+    check_tenants(request.only_tenants, drafts.terms)
     everybody = {*drafts.documents.invoices["tenant_id"], *drafts.errors}
     asked = everybody if request.only_tenants is None else everybody & request.only_tenants
     return sorted(one for one in asked if one not in closed)

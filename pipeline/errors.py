@@ -6,6 +6,8 @@ lives beside its code there. Does not belong here: findings, which end nothing (
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 
 
@@ -45,6 +47,12 @@ class UsageError(BillingError):
     """The command was given words it cannot take (exit code 2)."""
 
     exit_code = 2
+
+
+def did_you_mean(word: str, known: Iterable[str], otherwise: str) -> str:
+    """A remedy for a word that nothing is called: the nearest that something is, if any is near."""
+    near = get_close_matches(word, list(known), n=1)
+    return f"did you mean {near[0]!r}?" if near else otherwise
 
 
 class SystemFailed(BillingError):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 import polars as pl
 
 from pipeline.documents.model import Line
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, did_you_mean
 from pipeline.explaining.context import Context, Contexts
 from pipeline.explaining.lines import committed, usage
 from pipeline.explaining.overage import overage
@@ -160,10 +159,7 @@ class Explainer:
 def unknown_name(name: str, lines: pl.DataFrame) -> UsageError:
     """Nothing is called that; perhaps something else was meant."""
     names = [*lines["invoice_id"].unique().sort(), *lines["line_id"]]
-    alike = get_close_matches(name, names, n=1)
+    otherwise = "see the ids in `tenantbill show invoice_lines PERIOD`"
     return UsageError(
-        f"there is no invoice and no line {name!r}",
-        remedy=f"did you mean {alike[0]!r}?"
-        if alike
-        else "see the ids in `tenantbill show invoice_lines PERIOD`",
+        f"there is no invoice and no line {name!r}", remedy=did_you_mean(name, names, otherwise)
     )

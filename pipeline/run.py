@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import Executor, as_completed
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 import polars as pl
 
 from pipeline.draft import TABLES, Draft
-from pipeline.errors import BillingError, InputMissing, UsageError
+from pipeline.errors import BillingError, InputMissing, UsageError, did_you_mean
 from pipeline.findings import ERROR
 from pipeline.fingerprint import billing_code, fingerprint, reading_code
 from pipeline.issuing.life import Life
@@ -94,7 +93,7 @@ def work_out(request: Request, executor: Executor, progress: Progress) -> Worked
         draft = Draft(request, latest.parts, latest, results)
         return WorkedOut(request, listing, inputs, latest.parts, draft, latest)
     terms = load_terms(landed, listing, request.assumptions, request.period)
-    _check_tenants(request, terms)
+    check_tenants(request.only_tenants, terms)
     parts = parts_of(request, listing, terms, latest)
     published = {(name, part) for run in runs for name, part in run.parts.items()}
     current = {name: part for name, part in parts.items() if (name, part) in published}
@@ -206,14 +205,13 @@ def take_in(request: Request, executor: Executor, progress: Progress) -> Listing
     return listing
 
 
-def _check_tenants(request: Request, terms: Terms) -> None:
+def check_tenants(only_tenants: frozenset[str] | None, terms: Terms) -> None:
     """Raise `UsageError` for an asked tenant that nobody knows."""
-    for name in sorted(request.only_tenants or ()):
+    for name in sorted(only_tenants or ()):
         if name not in terms.tenants:
-            close = get_close_matches(name, terms.tenants, n=1)
             raise UsageError(
                 f"there is no tenant {name!r} in tenants or subscriptions",
-                remedy=f"did you mean {close[0]!r}?" if close else "see the exports for its id",
+                remedy=did_you_mean(name, terms.tenants, "see the exports for its id"),
             )
 
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, did_you_mean
 
 FILE = Path("tenantbill.toml")
 
@@ -128,8 +127,7 @@ def _check_value(path: Path, key: str, kind: type, value: object) -> None:
 
 def _unknown(path: Path, what: str, key: str, known: Iterable[str]) -> UsageError:
     names = list(known)
-    close = get_close_matches(key, names, n=1)
-    remedy = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(names)}"
+    remedy = did_you_mean(key, names, f"known are {', '.join(names)}")
     return UsageError(what, where=path, remedy=remedy)
 
 

@@ -10,11 +10,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
-from difflib import get_close_matches
 
 import polars as pl
 
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, did_you_mean
 from pipeline.period import Period
 from pipeline.stages.terms_rules import Frames
 from schemas.feeds import RATES
@@ -187,14 +186,13 @@ def _tenant(frames: Frames, subscription: str) -> str:
     tenants: list[str] = of_name["tenant_id"].unique().sort().to_list()
     if len(tenants) == 1:
         return tenants[0]
-    alike = get_close_matches(subscription, rows["subscription_id"].unique().to_list(), n=1)
+    otherwise = "name a subscription that one tenant has"
+    if tenants:
+        whose = " and ".join(tenants)
+        raise UsageError(f"{subscription!r} is a subscription of {whose}", remedy=otherwise)
     raise UsageError(
-        f"{subscription!r} is a subscription of {' and '.join(tenants)}"
-        if tenants
-        else f"there is no subscription {subscription!r}",
-        remedy=f"did you mean {alike[0]!r}?"
-        if alike and not tenants
-        else "name a subscription that one tenant has",
+        f"there is no subscription {subscription!r}",
+        remedy=did_you_mean(subscription, rows["subscription_id"].unique(), otherwise),
     )
 
 
