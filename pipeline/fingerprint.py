@@ -57,6 +57,7 @@ def reading_code() -> str:
     return code_version(
         "schemas/columns.py",
         "schemas/feeds.py",
+        "pipeline/exports",
         "pipeline/sources",
         "pipeline/measures/codes.py",
         "pipeline/store/dictionary.py",

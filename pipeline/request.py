@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pipeline.fingerprint import billing_code, fingerprint
 from pipeline.period import Period
+from pipeline.sources import Source
 from pipeline.stages.assumptions import Assumption
 from pipeline.stages.bucket import Bucket, BucketTask, Piece
 from pipeline.stages.order import Stage
@@ -68,11 +69,13 @@ class Request:
     actor: str | None = None
     allow_shrink: bool = False
     assumptions: tuple[Assumption, ...] = ()
+    sources: tuple[Source, ...] = ()
 
     @property
     def takes_in(self) -> bool:
-        """Whether exports are taken in first."""
-        return self.stages[0].name == "ingest"
+        """Whether exports are taken in first: those of the feeds directory, and of the sources."""
+        is_told_where = self.feeds is not None or bool(self.sources)
+        return is_told_where and self.as_of is None and self.stages[0].name == "ingest"
 
     @property
     def day(self) -> int:
@@ -101,7 +104,10 @@ def parts_of(
     findings = (terms.findings, terms.quarantine.rows())
     parts = {
         "ingest": fingerprint(
-            base, "ingest", [(one.name, one.unknown_columns) for one in listing.exports], usage
+            base,
+            "ingest",
+            [(one.name, one.unknown_columns, one.remarks) for one in listing.exports],
+            usage,
         ),
         "validate": fingerprint(base, "validate", usage, usage_terms, findings),
         "access": fingerprint(base, "access", terms.access_print(), request.day),

@@ -172,12 +172,13 @@ def feeds_of(landed: LandedStore, listing: Listing) -> Frames:
 
 
 def take_in(request: Request, executor: Executor, progress: Progress) -> Listing:
-    """The exports that count: as they lie in the feeds directory now, or as the store has them."""
+    """The exports that count: as they are there now, or as the store has them."""
     landed = LandedStore(request.store)
-    if request.as_of is None and request.feeds is not None and request.takes_in:
+    if request.takes_in:
         progress(Step("ingest"))
         return ingest(
             request.feeds,
+            request.sources,
             request.store,
             executor,
             request.now,

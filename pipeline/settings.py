@@ -63,6 +63,9 @@ TABLES_BY_NAME: dict[str, dict[str, type]] = {
 }
 """The tables that hold one table a name, such as `[buyers."acme"]`."""
 
+SOURCE = "source"
+"""The tables `[[source]]`, as many as there are sources."""
+
 Tables = Mapping[str, Mapping[str, Any]]
 
 
@@ -77,6 +80,12 @@ def read_tables(path: Path = FILE) -> Tables:
     return {name: settings.get(name, {}) for name in (*TABLES, *TABLES_BY_NAME)}
 
 
+def read_sources(path: Path = FILE) -> list[dict[str, Any]]:
+    """The `[[source]]` tables as they stand; what may be in one is checked by its kind."""
+    blocks: list[dict[str, Any]] = _checked(path).get(SOURCE, [])
+    return blocks
+
+
 def _checked(path: Path) -> dict[str, Any]:
     """All that a file says, every key known and every value of its type."""
     if not path.is_file():
@@ -88,10 +97,12 @@ def _checked(path: Path) -> dict[str, Any]:
         raise UsageError(
             f"this is not TOML: {error}", where=path, remedy="correct the file, or move it away"
         ) from error
-    known = (*KEYS, *TABLES, *TABLES_BY_NAME)
+    known = (*KEYS, SOURCE, *TABLES, *TABLES_BY_NAME)
     for key, value in settings.items():
         if key in KEYS:
             _check_value(path, key, KEYS[key], value)
+        elif key == SOURCE:
+            _check_blocks(path, key, value)
         elif key in TABLES:
             _check_table(path, key, TABLES[key], value)
         elif key in TABLES_BY_NAME:
@@ -108,6 +119,15 @@ def _check_table(path: Path, table: str, kinds: Mapping[str, type], values: obje
         if key not in kinds:
             raise _unknown(path, f"there is no setting {key!r} in [{table}]", key, kinds)
         _check_value(path, f"{key} in [{table}]", kinds[key], value)
+
+
+def _check_blocks(path: Path, key: str, value: object) -> None:
+    if not (isinstance(value, list) and all(isinstance(one, dict) for one in value)):
+        raise UsageError(
+            f"{key} is {value!r}",
+            where=path,
+            remedy=f"write each as a table of its own: [[{key}]], keys below it",
+        )
 
 
 def _check_is_table(path: Path, table: str, value: object) -> dict[str, Any]:

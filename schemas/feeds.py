@@ -1,7 +1,7 @@
 """The feeds: what exports must look like to be billed from, column by column and rule by rule.
 
 Belongs here: everything that can be said of a row, or of rows of one feed, without any other feed.
-Does not belong here: reading files (`pipeline.sources`) and rules across feeds (`pipeline.stages`).
+Does not belong here: reading files (`pipeline.exports`) and rules across feeds (`pipeline.stages`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the libraries do that the pipeline relies on.
 
 Each of these is a measured behaviour. Where one changes with an upgrade, the test fails, and the
-code it names must be looked at again. Those of reading files stand in `tests/sources`.
+code it names must be looked at again. Those of reading files stand in `tests/exports`.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ import click
 from pipeline.cli import options
 from pipeline.cli.group import examples, main
 from pipeline.cli.report import Report
-from pipeline.cli.work import Work, actor, at_work, now, words_of
+from pipeline.cli.work import Work, actor, at_work, check_told_where, now, sources, words_of
 from pipeline.errors import UsageError
 from pipeline.period import Period
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 @options.of_work
 def run(
     periods: list[Period] | None,
-    feeds: Path,
+    feeds: Path | None,
     store: Path,
     summary: Path | None,
     metrics: Path | None,
@@ -59,6 +59,7 @@ def run(
             "auto is about what is due now, and --as-of about what was known then",
             remedy="name the months to bill as of an instant, such as 2026-10",
         )
+    check_told_where(feeds)
     report = Report("run" if periods else "run auto", store, now, summary, metrics)
     _execute("run", periods, store, feeds, report=report, **rest)
 
@@ -69,8 +70,9 @@ def run(
 @options.store
 @options.allow_shrink
 @options.of_work
-def ingest(periods: list[Period], feeds: Path, store: Path, **rest: Any) -> None:
+def ingest(periods: list[Period], feeds: Path | None, store: Path, **rest: Any) -> None:
     """Take exports in: read the new ones once, list those that count."""
+    check_told_where(feeds)
     _execute("ingest", periods, store, feeds, **rest)
 
 
@@ -129,9 +131,9 @@ def _execute(
         from pipeline.run import execute, take_in  # noqa: PLC0415
 
         request = _request(command, asked, store, feeds, tenant, as_of, allow_shrink, day, work)
-        if feeds:
+        if request.takes_in:
             take_in(request, work.executor, work.tell.progress)
-            request = replace(request, feeds=None)
+        request = replace(request, feeds=None, sources=())
         _tell_news(store, work, report, is_said=asked is None)
         for period in asked or _due(request):
             report.begin(period)
@@ -174,6 +176,7 @@ def _request(
         as_of=past,
         actor=actor(),
         allow_shrink=allow_shrink,
+        sources=sources() if command in ("run", "ingest") else (),
     )
 
 

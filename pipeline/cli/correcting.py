@@ -18,7 +18,7 @@ from click.core import ParameterSource
 from pipeline.cli import options
 from pipeline.cli.group import CHANGES, DONE, DONE_WITH_ERRORS, examples, main
 from pipeline.cli.reading import usual_shape
-from pipeline.cli.work import Work, actor, at_work, now, words_of
+from pipeline.cli.work import Work, actor, at_work, now, sources, words_of
 from pipeline.period import Period
 
 if TYPE_CHECKING:
@@ -267,6 +267,7 @@ def _requests(
             as_of=past,
             actor=actor(),
             allow_shrink=allow_shrink,
+            sources=sources(),
         )
         for period in periods
     ]

@@ -97,7 +97,11 @@ store = option(
     "--store", type=click.Path(path_type=Path), default=DEFAULT_STORE, help="Where results lie."
 )
 feeds = option(
-    "--feeds", type=click.Path(path_type=Path), required=True, help="Where the exports lie."
+    "--feeds",
+    type=click.Path(path_type=Path),
+    default=None,
+    show_default="the settings' [[source]]s alone",
+    help="Where the exports lie.",
 )
 feeds_if_any = option(
     "--feeds",

@@ -17,9 +17,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.errors import UsageError
+from pipeline.settings import FILE, read_sources
+
 if TYPE_CHECKING:
     from pipeline.cli.report import Report
     from pipeline.request import Budget
+    from pipeline.sources import Source
     from pipeline.tell import Teller
 
 ALLOCATIONS_A_COLLECTION = 100_000
@@ -64,6 +68,25 @@ def at_work(
         embedded(workers) as executor,
     ):
         yield Work(executor, tell, Budget(workers, memory or usual_memory()))
+
+
+def sources() -> tuple[Source, ...]:
+    """The sources that the settings name."""
+    blocks = read_sources()
+    if not blocks:
+        return ()
+    from pipeline.sources import sources_of  # noqa: PLC0415
+
+    return sources_of(blocks, str(FILE))
+
+
+def check_told_where(feeds: Path | None) -> None:
+    """Raise `UsageError` where nobody says where exports lie."""
+    if feeds is None and not read_sources():
+        raise UsageError(
+            "nothing says where the exports lie",
+            remedy="name their directory with --feeds, or set up a [[source]] in tenantbill.toml",
+        )
 
 
 def now() -> datetime:

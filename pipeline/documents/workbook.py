@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.documents.export import Export, totals_of
-from pipeline.documents.extras import needed
 from pipeline.documents.model import Invoice, Line
 from pipeline.documents.naming import document_number
 from pipeline.errors import BillingError
+from pipeline.extras import needed
 from pipeline.findings import counted
 from pipeline.money import minor_units
 from schemas.datasets import CONTROLS, FINDINGS, OVERAGE, USAGE_SPLIT

@@ -1,51 +1,11 @@
-"""Reading exports: CSV, gzipped CSV and Parquet files into exact typed batches.
+"""What other systems export, read as feeds: Control Hub, Search API, Webex Connect, own sheets.
 
-Belongs here: finding the files of a feed, and turning what they hold into the feed's declared
-columns, with every row that cannot be read named and none lost. Does not belong here: what the
-feeds are (`schemas.feeds`), rules across rows or feeds (`pipeline.stages`), and keeping what was
-read (`pipeline.store`).
+Belongs here: the port (`kind`, `source`), and one file a kind of export, which says which records
+there are and what a feed's columns are made of. Does not belong here: how files are read and cells
+judged (`pipeline.exports`), what a feed is (`schemas.feeds`), and keeping rows (`pipeline.store`).
 """
 
-from pipeline.sources.batch import Batch
-from pipeline.sources.exports import Export, find_exports
-from pipeline.sources.faults import (
-    DamagedExport,
-    DamagedGzip,
-    DamagedParquet,
-    EmptyExport,
-    ExportError,
-    FeedsNotADirectory,
-    MissingColumn,
-    NotUtf8,
-    RecordTooLong,
-    RepeatedColumn,
-    TruncatedExport,
-    UnknownFileKind,
-    UnreadableExport,
-    UnreadableHeader,
-    UnusableColumn,
-)
-from pipeline.sources.reader import read_export, unknown_columns
+from pipeline.sources.kind import Key, Kind, Options
+from pipeline.sources.source import Source, SourceError, sources_of
 
-__all__ = [
-    "Batch",
-    "DamagedExport",
-    "DamagedGzip",
-    "DamagedParquet",
-    "EmptyExport",
-    "Export",
-    "ExportError",
-    "FeedsNotADirectory",
-    "MissingColumn",
-    "NotUtf8",
-    "RecordTooLong",
-    "RepeatedColumn",
-    "TruncatedExport",
-    "UnknownFileKind",
-    "UnreadableExport",
-    "UnreadableHeader",
-    "UnusableColumn",
-    "find_exports",
-    "read_export",
-    "unknown_columns",
-]
+__all__ = ["Key", "Kind", "Options", "Source", "SourceError", "sources_of"]

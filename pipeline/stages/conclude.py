@@ -20,7 +20,7 @@ from pipeline.stages.access import access
 from pipeline.stages.book import MEASURES, why_set_aside
 from pipeline.stages.cases import FATES
 from pipeline.stages.controls import Control, count, total
-from pipeline.stages.ingest import ingest_findings
+from pipeline.stages.ingest import ingest_findings, remark_findings
 from pipeline.stages.invoice import invoice
 from pipeline.stages.rate import rate
 from pipeline.stages.terms import Terms
@@ -91,7 +91,8 @@ def conclude_ingest(evidence: Evidence) -> Conclusion:
         count("ingest", "usage rows of Parquet exports, counted again", rows, read),
         Control("ingest", "quantity of Parquet exports, summed again", quantity, read_quantity),
     ]
-    return Conclusion({}, ingest_findings(evidence.listing), controls)
+    found = [*ingest_findings(evidence.listing), *remark_findings(evidence.listing)]
+    return Conclusion({}, found, controls)
 
 
 def conclude_validate(evidence: Evidence) -> Conclusion:

@@ -1,25 +1,27 @@
 """Take exports in: find them, read the new ones once, and list those that count.
 
 Belongs here: deciding which exports are new and how they are landed together. Does not belong here:
-reading a file (`sources`), what may not be lost (`losses`), the landed form (`store.landing`), and
+reading a file (`exports`), what may not be lost (`losses`), the landed form (`store.landing`), and
 what rows are good.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, as_completed
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pipeline.errors import FeedMissing
-from pipeline.findings import Finding, finding
+from pipeline.errors import FeedMissing, UsageError
+from pipeline.exports import Export, find_exports, read_export, unknown_columns
+from pipeline.findings import Finding, counted, finding
 from pipeline.fingerprint import file_sha256, fingerprint, reading_code
-from pipeline.sources import find_exports, read_export, unknown_columns
+from pipeline.sources import Source
+from pipeline.sources.remarks import REMARKS
 from pipeline.stages.losses import refuse_losses
 from pipeline.steps import Progress, Step
-from pipeline.store.landing import LandedStore, ListedExport, Listing
+from pipeline.store.landing import LandedStore, ListedExport, Listing, Taken
 from schemas.columns import Table
 from schemas.feeds import FEEDS, USAGE
 
@@ -31,15 +33,17 @@ many that workers share them evenly."""
 
 @dataclass(frozen=True, slots=True)
 class _Arrival:
-    """An export in the feeds directory, before it is landed."""
+    """An export before it is landed; one of the feeds directory has no source."""
 
     table: Table
     path: Path
+    source: Source | None
     export: ListedExport
 
 
 def ingest(
-    feeds: Path,
+    feeds: Path | None,
+    sources: Sequence[Source],
     store: Path,
     executor: Executor,
     now: datetime,
@@ -47,33 +51,36 @@ def ingest(
     *,
     allow_shrink: bool = False,
 ) -> tuple[Listing, bool]:
-    """The listing of the exports that are in the feeds directory now, and whether it is a new one.
+    """The listing of the exports that are there now, and whether it is a new one.
+
+    They are those of the feeds directory, where there is one, and of the sources.
 
     Exports whose content the last listing already has are not read again. What the last listing has
     and is lost now is an error, unless `allow_shrink`.
     """
     landed = LandedStore(store)
     before = landed.listing()
-    found = [(table, path, name) for table in FEEDS for path, name in _found(table, feeds)]
+    found = _found(feeds, sources)
     arrivals = _arrivals(found, before, executor, now.astimezone(UTC).isoformat())
     known = _known(before.exports, arrivals, landed) if before else {}
     listed = {_key(one): known.get(_key(one), one.export) for one in arrivals}
     new = [one for one in arrivals if _key(one) not in known]
     taken = {export.landing for export in known.values()}
-    for group, landing_id, rows in _land(new, taken, store, executor, progress):
+    for group, landing_id, came_to in _land(new, taken, store, executor, progress):
         for index, arrival in enumerate(group):
             listed[_key(arrival)] = replace(
                 arrival.export,
-                rows=rows[index],
+                rows=came_to[index].rows,
+                remarks=tuple(sorted(came_to[index].remarks.items())),
                 landing=landing_id,
                 index=index,
-                unknown_columns=tuple(unknown_columns(arrival.path, arrival.table)),
+                unknown_columns=_unknown_columns(arrival),
             )
     exports = tuple(listed.values())
     if before and _content(before.exports) == _content(exports):
         return before, False
     if before and not allow_shrink:
-        refuse_losses(feeds, landed, before.exports, exports)
+        refuse_losses(feeds or Path(), landed, before.exports, exports)
     return landed.add_listing(exports, now), True
 
 
@@ -93,55 +100,118 @@ def ingest_findings(listing: Listing) -> list[Finding]:
     return found
 
 
-def land_group(store: Path, landing_id: str, table: Table, paths: list[Path]) -> tuple[int, ...]:
-    """Read some exports of a feed and land them together; gives the rows of each.
+def remark_findings(listing: Listing) -> list[Finding]:
+    """What is to be said of the records of sources, one an export and code."""
+    return [
+        finding(
+            REMARKS[code].finding,
+            None,
+            f"{export.name}: {REMARKS[code].message.format(records=counted(count, 'record'))}",
+            REMARKS[code].remedy,
+            subject=export.name,
+        )
+        for export in listing.exports
+        for code, count in export.remarks
+    ]
+
+
+def land_group(
+    store: Path, landing_id: str, table: Table, source: Source | None, paths: list[Path]
+) -> tuple[Taken, ...]:
+    """Read some exports of a feed or source and land them together; gives what each came to.
 
     A task of `ingest`; nothing is done again that was done before.
     """
     landed = LandedStore(store)
+    exports = [source.read(path) if source else read_export(path, table) for path in paths]
     if table is not USAGE:
-        return tuple(landed.land(landing_id, read_export(path, table)) for path in paths)
+        return tuple(landed.land(landing_id, export) for export in exports)
     if landed.has(landing_id):
-        return landed.landing(landing_id).rows
-    # Most runs land nothing and can do without the engine.
-    from pipeline.sources.recount import recounted  # noqa: PLC0415
+        landing = landed.landing(landing_id)
+    else:
+        # Most runs land nothing and can do without the engine.
+        from pipeline.exports.recount import recounted  # noqa: PLC0415
 
-    exports = [read_export(path, table) for path in paths]
-    return landed.land_usage(landing_id, exports, recounted(paths)).rows
+        again = [None] * len(paths) if source else recounted(paths)
+        landing = landed.land_usage(landing_id, exports, again)
+    return tuple(map(Taken, landing.rows, landing.remarks))
 
 
-def _found(table: Table, feeds: Path) -> list[tuple[Path, str]]:
-    """The files of a feed, in order, and their names."""
-    found = find_exports(feeds, table)
-    if not found and not table.optional:
-        raise FeedMissing(
-            f"there is no {table.name}.csv, {table.name}.csv.gz, {table.name}.parquet or "
-            f"{table.name}/ in the feeds directory",
-            where=feeds,
-            remedy=f"export {table.name} into it, or name another directory with --feeds",
+Found = tuple[Table, Export, Source | None]
+
+
+def _found(feeds: Path | None, sources: Sequence[Source]) -> list[Found]:
+    """Every export, feed by feed, and in each in the order in which they count (R11.1)."""
+    every: list[Found] = []
+    for table in FEEDS:
+        found: list[Found] = []
+        if feeds is not None:
+            found += [(table, export, None) for export in find_exports(feeds, table)]
+        for source in sources:
+            if source.table is table:
+                found += [(table, export, source) for export in source.exports()]
+        if not found and not table.optional:
+            raise _missing(table, feeds)
+        _refuse_twice(found)
+        every += sorted(found, key=lambda one: (one[1].path.name, one[1].name))
+    return every
+
+
+def _missing(table: Table, feeds: Path | None) -> FeedMissing:
+    if feeds is None:
+        return FeedMissing(
+            f"no source gives {table.name}, and there is no feeds directory",
+            remedy=f"set up a [[source]] that gives {table.name}, or name a directory that holds "
+            "it with --feeds",
         )
-    return [(export.path, export.name) for export in found]
+    return FeedMissing(
+        f"there is no {table.name}.csv, {table.name}.csv.gz, {table.name}.parquet or "
+        f"{table.name}/ in the feeds directory",
+        where=feeds,
+        remedy=f"export {table.name} into it, or name another directory with --feeds",
+    )
+
+
+def _refuse_twice(found: Sequence[Found]) -> None:
+    """Raise `UsageError` for a file that is read as a feed twice, and for two of one name."""
+    names: dict[object, Export] = {}
+    for _, export, _ in found:
+        for known in (export.name, export.path.resolve()):
+            if names.setdefault(known, export) is not export:
+                raise UsageError(
+                    f"{export.name} is taken in twice: by two sources, or by one and as a feed",
+                    where=export.path,
+                    remedy="let only one of them hold it: correct path in its [[source]]",
+                )
+
+
+def _unknown_columns(arrival: _Arrival) -> tuple[str, ...]:
+    """Columns that the feed does not know; a source says itself what it reads."""
+    return () if arrival.source else tuple(unknown_columns(arrival.path, arrival.table))
 
 
 def _arrivals(
-    found: list[tuple[Table, Path, str]],
+    found: list[Found],
     before: Listing | None,
     executor: Executor,
     arrived_at: str,
 ) -> list[_Arrival]:
-    """What lies in the feeds directory; a file that did not change is not hashed again."""
+    """What was found; a file that did not change is not hashed again."""
     unchanged = {(export.feed, export.name): export for export in before.exports} if before else {}
     arrivals, hashes = [], []
-    for table, path, name in found:
+    for table, one, source in found:
+        path, name = one.path, one.name
         status = path.stat()
         stat = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
         export = ListedExport(
             table.name, name, "", status.st_size, 0, arrived_at, "", 0, reading_code(), (), stat
         )
+        if source:
+            export = replace(export, kind=source.kind_name, source=source.print)
         last = unchanged.get((table.name, name))
         if last is not None and last.stat == stat:
             export = replace(export, sha256=last.sha256)
-        arrivals.append(_Arrival(table, path, export))
+        arrivals.append(_Arrival(table, path, source, export))
         hashes.append(None if export.sha256 else executor.submit(file_sha256, path))
     return [
         replace(one, export=replace(one.export, sha256=task.result())) if task else one
@@ -156,9 +226,9 @@ def _known(
 
     A landing is taken up whole: only if each of its exports is still there, by name or content.
     """
-    free: dict[tuple[str, str], list[ListedExport]] = {}
+    free: dict[tuple[str, ...], list[ListedExport]] = {}
     for one in arrivals:
-        free.setdefault((one.export.feed, one.export.sha256), []).append(one.export)
+        free.setdefault(_reading(one.export), []).append(one.export)
     landings: dict[str, list[ListedExport]] = {}
     for export in before:
         landings.setdefault(export.landing, []).append(export)
@@ -169,7 +239,7 @@ def _known(
         matched = [_match(member, free) for member in members]
         for member, now in zip(members, matched, strict=True):
             if now is not None and None in matched:
-                free[member.feed, member.sha256].append(now)
+                free[_reading(member)].append(now)
             elif now is not None:
                 arrived_at = member.arrived_at if member.name == now.name else now.arrived_at
                 known[now.feed, now.name] = replace(
@@ -179,10 +249,10 @@ def _known(
 
 
 def _match(
-    member: ListedExport, free: dict[tuple[str, str], list[ListedExport]]
+    member: ListedExport, free: dict[tuple[str, ...], list[ListedExport]]
 ) -> ListedExport | None:
     """Take an arrival of the same content, if there is one; best one of the same name."""
-    same = free.get((member.feed, member.sha256), [])
+    same = free.get(_reading(member), [])
     same.sort(key=lambda one: one.name != member.name, reverse=True)
     return same.pop() if same else None
 
@@ -193,28 +263,29 @@ def _land(
     store: Path,
     executor: Executor,
     progress: Progress,
-) -> Iterator[tuple[list[_Arrival], str, tuple[int, ...]]]:
+) -> Iterator[tuple[list[_Arrival], str, tuple[Taken, ...]]]:
     """Have new exports landed, some together; a landing is named by what is in it."""
     tasks = {}
     for group in _grouped(new):
-        members = [(one.table.name, one.export.sha256) for one in group]
+        members = [_reading(one.export) for one in group]
         again = 0
         while (landing_id := fingerprint(reading_code(), members, again)) in taken:
             again += 1
         taken.add(landing_id)
         paths = [one.path for one in group]
-        task = executor.submit(land_group, store, landing_id, group[0].table, paths)
+        first = group[0]
+        task = executor.submit(land_group, store, landing_id, first.table, first.source, paths)
         tasks[task] = group, landing_id
     files = rows = 0
     for task in as_completed(tasks):
         group, landing_id = tasks[task]
-        files, rows = files + len(group), rows + sum(task.result())
+        files, rows = files + len(group), rows + sum(one.rows for one in task.result())
         progress(Step("ingest", files, len(new), "files", rows))
         yield group, landing_id, task.result()
 
 
 def _grouped(new: list[_Arrival]) -> Iterator[list[_Arrival]]:
-    """Usage exports together, in order, up to a size; others one by one.
+    """Usage exports of one source together, in order, up to a size; others one by one.
 
     The largest groups come first, so that no worker is left alone with one at the end.
     """
@@ -222,13 +293,20 @@ def _grouped(new: list[_Arrival]) -> Iterator[list[_Arrival]]:
     most = max(SMALLEST_GROUP, min(LARGEST_GROUP, -(-usage // GROUPS)))
     groups: list[list[_Arrival]] = []
     room = 0
-    for arrival in new:
-        if arrival.table is not USAGE or not groups or room < arrival.export.size:
+    for arrival in sorted(new, key=lambda one: one.export.source):
+        is_other = not groups or groups[-1][0].export.source != arrival.export.source
+        if arrival.table is not USAGE or is_other or room < arrival.export.size:
             groups.append([])
             room = most if arrival.table is USAGE else 0
         groups[-1].append(arrival)
         room -= arrival.export.size
     yield from sorted(groups, key=lambda group: -sum(one.export.size for one in group))
+
+
+def _reading(export: ListedExport) -> tuple[str, ...]:
+    """What decides how an export is read, and what of."""
+    how = (export.kind, export.source) if export.kind else ()
+    return (export.feed, export.sha256, *how)
 
 
 def _key(arrival: _Arrival) -> tuple[str, str]:

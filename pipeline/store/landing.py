@@ -1,7 +1,7 @@
 """Landed exports: read once from each export, and addressed by its content.
 
 Belongs here: landings as folders that appear whole, and the listing of the exports that count. Does
-not belong here: reading the exports (`sources`), the form of usage (`store.usage`), and which rows
+not belong here: reading the exports (`exports`), the form of usage (`store.usage`), and which rows
 are good.
 
 A *landing* holds the rows of one or several exports. A *listing* names the exports that a run
@@ -10,7 +10,8 @@ counts, in order of file names.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -20,7 +21,7 @@ from typing import Any
 import polars as pl
 
 from pipeline.errors import StoreDamaged
-from pipeline.sources import Batch
+from pipeline.exports import Batch
 from pipeline.store.files import appearing, read_json, write_json
 from pipeline.store.usage import LandedUsage
 from pipeline.store.usage_writer import UsageWriter
@@ -28,16 +29,26 @@ from schemas.columns import Table
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """What an export came to: its rows, and how often there is what to say of its records."""
+
+    rows: int
+    remarks: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Landing:
     """What a landing of usage came to, export by export: its rows, and the sum of its quantities.
 
-    `recounted` is what another engine found in the export itself, where it can read it.
+    `recounted` is what another engine found in the export itself, where it can read it. `remarks`
+    counts what is to be said of its records (`exports.Batch`).
     """
 
     id: str
     rows: tuple[int, ...]
     quantity: tuple[Decimal, ...]
     recounted: tuple[tuple[int, Decimal] | None, ...]
+    remarks: tuple[Mapping[str, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +58,9 @@ class ListedExport:
     `stat` is what the file system said of it when it was last read: while that is the same, the
     content is. `index` is its position in its landing, `reader` the version of the code that read
     it. A landing's exports are listed all together or not at all.
+
+    `kind` is the kind of source it came from, empty where it is a feed as it stands, and `source`
+    names that source as it is set up; `remarks` counts what is to be said of its records.
     """
 
     feed: str
@@ -60,6 +74,9 @@ class ListedExport:
     reader: str
     unknown_columns: tuple[str, ...] = ()
     stat: tuple[int, ...] = ()
+    kind: str = ""
+    source: str = ""
+    remarks: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +107,21 @@ class LandedStore:
         """Whether a landing is there."""
         return (self._folder(landing_id) / "manifest.json").exists()
 
-    def land(self, landing_id: str, batches: Iterable[Batch]) -> int:
-        """Keep the rows of one export of a small feed. Gives their number."""
+    def land(self, landing_id: str, batches: Iterable[Batch]) -> Taken:
+        """Keep the rows of one export of a small feed."""
         if self.has(landing_id):
-            return int(read_json(self._folder(landing_id) / "manifest.json")["rows"])
+            value = read_json(self._folder(landing_id) / "manifest.json")
+            return Taken(value["rows"], value["remarks"])
         with appearing(self._folder(landing_id), self._scratch) as folder:
-            frames = [batch.whole() for batch in batches]
+            frames, remarks = [], Counter[str]()
+            for batch in batches:
+                frames.append(batch.whole())
+                remarks.update(batch.remarks)
             if frames:
                 pl.concat(frames).write_parquet(folder / "rows.parquet", compression="lz4")
             rows = sum(map(len, frames))
-            write_json(folder / "manifest.json", {"rows": rows})
-        return rows
+            write_json(folder / "manifest.json", {"rows": rows, "remarks": remarks})
+        return Taken(rows, remarks)
 
     def land_usage(
         self,
@@ -119,9 +140,10 @@ class LandedStore:
                     "rows": totals.rows,
                     "quantity": [str(one) for one in totals.quantity],
                     "recounted": [one and [one[0], str(one[1])] for one in recounted],
+                    "remarks": totals.remarks,
                 },
             )
-        return Landing(landing_id, totals.rows, totals.quantity, tuple(recounted))
+        return Landing(landing_id, totals.rows, totals.quantity, tuple(recounted), totals.remarks)
 
     def landing(self, landing_id: str) -> Landing:
         """A landing of usage. Raises `StoreDamaged` where it is gone."""
@@ -132,6 +154,7 @@ class LandedStore:
             tuple(value["rows"]),
             tuple(map(Decimal, value["quantity"])),
             tuple(one and (one[0], Decimal(one[1])) for one in value["recounted"]),
+            tuple(value.get("remarks") or ({},) * len(value["rows"])),
         )
 
     def usage(self, landing_id: str) -> LandedUsage:
@@ -218,4 +241,5 @@ def _read(listing: Path) -> Listing:
 
 def _export(value: dict[str, Any]) -> ListedExport:
     in_tuples = {name: tuple(value[name]) for name in ("unknown_columns", "stat")}
-    return ListedExport(**{**value, **in_tuples})
+    remarks = tuple((code, count) for code, count in value.get("remarks", ()))
+    return ListedExport(**{**value, **in_tuples, "remarks": remarks})

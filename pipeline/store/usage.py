@@ -1,7 +1,7 @@
 """Landed usage: every sound row as a few plain numbers, each column in a file of its own.
 
 Belongs here: the form in which usage lies in the store, and reading parts of it. Does not belong
-here: reading exports (`sources`), and what becomes of a row (`stages`).
+here: reading exports (`exports`), and what becomes of a row (`stages`).
 
 A landing holds the rows of some exports. Rows come in *chunks*, a large batch of the reading or
 several small ones; in a chunk they are in order of the UTC day on which they start and of *slot*, a
@@ -17,6 +17,8 @@ What a row says in words is kept once:
     key         slot, 36 bits of a hash of the event id, position in a *run* of about a million
                 rows; a run's keys are sorted
     events      the event ids themselves, in order of arrival
+    numbers     the number of the record in its file that a row was made of, in order of arrival;
+                only where that does not follow from the order of the rows
 
 Rows that break a rule by themselves are kept apart, with all their words, in `broken`.
 """
@@ -160,6 +162,9 @@ class LandedUsage:
         """The index of the export that rows came in, and the number of the row in it, from 1."""
         arrival = self.take("arrival", positions).astype(np.int64)
         export = np.searchsorted(self._first_arrival, arrival, side="right") - 1
+        if (self._folder / "numbers.bin").exists():
+            numbers: Ints = self._mapped("numbers", np.int64)[arrival]
+            return export, numbers
         return export, arrival - self._first_arrival[export] + 1
 
     def event_ids(self, positions: Ints) -> list[bytes]:

@@ -6,7 +6,8 @@ here: reading them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,10 +18,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from pipeline.exports import Batch
 from pipeline.measures.arrays import Ints
-from pipeline.sources import Batch
 from pipeline.store.dictionary import Dictionary
 from pipeline.store.events_writer import EventsWriter
+from pipeline.store.numbers_writer import NumbersWriter
 from pipeline.store.usage import (
     COLUMNS,
     DAY_US,
@@ -54,10 +56,11 @@ _HASH_MASK = np.uint64((1 << HASH_BITS) - 1)
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What a landing holds, export by export: its rows, and the exact sum of its quantities."""
+    """What a landing holds, export by export: rows, the exact sum of its quantities, remarks."""
 
     rows: tuple[int, ...]
     quantity: tuple[Decimal, ...]
+    remarks: tuple[Mapping[str, int], ...]
 
 
 class UsageWriter:
@@ -79,27 +82,31 @@ class UsageWriter:
         """Write the rows of some exports, given as their batches, and say what they come to."""
         rows = [0] * len(exports)
         quantity = [Decimal(0)] * len(exports)
+        remarks: list[Counter[str]] = [Counter() for _ in exports]
         with ExitStack() as files:
             self._files: dict[str, BinaryIO] = {
                 name: files.enter_context((self._folder / f"{name}.bin").open("wb", 1 << 20))
                 for name in COLUMNS
             }
             self._events = EventsWriter(self._folder, files)
+            self._numbers = NumbersWriter(self._folder, files)
             for index, batches in enumerate(exports):
                 for batch in batches:
                     rows[index] += len(batch.rows)
                     quantity[index] += _sum(batch.rows["quantity"])
+                    remarks[index].update(batch.remarks)
                     self._gather(batch, index)
             self._flush()
             self._write_keys()
         self._write_words()
-        return Totals(tuple(rows), tuple(quantity))
+        return Totals(tuple(rows), tuple(quantity), tuple(remarks))
 
     def _gather(self, batch: Batch, export: int) -> None:
         """Take a batch into the chunk; its broken rows are kept apart."""
         if len(batch.broken):
             self._keep_broken(batch, export)
         self._broken_at.append(batch.broken["at"].to_numpy().astype(np.int64) + self._gathered_rows)
+        self._numbers.add(batch)
         self._gathered.append(batch.rows)
         self._gathered_rows += len(batch.rows)
         if self._gathered_rows >= CHUNK_ROWS:
@@ -140,7 +147,7 @@ class UsageWriter:
         at = batch.broken["at"]
         self._broken.append(
             batch.rows[at].with_columns(
-                row=at.cast(pl.Int64) + batch.first_row,
+                row=batch.row_numbers()[at],
                 defects=batch.broken["defects"],
                 raw=batch.broken["raw"],
                 export=pl.lit(export, pl.Int32),

@@ -1,1 +1,0 @@
-"""Exports, from files to exact typed batches."""

@@ -10,8 +10,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipeline.sources import Batch, read_export
-from pipeline.sources.recount import recounted
+from pipeline.exports import Batch, read_export
+from pipeline.exports.recount import recounted
 from pipeline.stages import ingest
 from schemas.columns import Table
 from schemas.feeds import USAGE

@@ -11,7 +11,7 @@ from random import Random
 import polars as pl
 import pytest
 
-from pipeline.sources import read_export
+from pipeline.exports import read_export
 from pipeline.stages import events, ingest
 from pipeline.store import usage_writer
 from tests.good_feeds import PERIOD, assert_ties, good, rows_of, save

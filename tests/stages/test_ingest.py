@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pipeline.executor import InProcess
-from pipeline.sources import Batch, read_export
+from pipeline.exports import Batch, read_export
 from pipeline.stages import ingest as stage
 from pipeline.stages.ingest import ingest
 from pipeline.store.landing import LandedStore, Listing
@@ -67,7 +67,7 @@ def take_in(feeds: Path, night: int = 1) -> tuple[Listing, bool]:
     """Take in what lies there, whatever is gone."""
     store = feeds.parent / "store"
     now = datetime(2026, 10, night, tzinfo=UTC)
-    return ingest(feeds, store, InProcess(), now, lambda _: None, allow_shrink=True)
+    return ingest(feeds, (), store, InProcess(), now, lambda _: None, allow_shrink=True)
 
 
 def assert_listed(listing: Listing, store: Path, exports: Folder) -> None:

@@ -331,7 +331,7 @@ def take_in(feeds: Path, store: Path, *, allow_shrink: bool = False) -> str:
     """Take exports in; gives the name of the error, if there is one."""
     try:
         now = datetime(2026, 11, 1, tzinfo=UTC)
-        ingest(feeds, store, InProcess(), now, lambda _: None, allow_shrink=allow_shrink)
+        ingest(feeds, (), store, InProcess(), now, lambda _: None, allow_shrink=allow_shrink)
     except BillingError as error:
         return error.name
     return ""

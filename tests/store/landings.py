@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from pipeline.sources import read_export
+from pipeline.exports import read_export
 from pipeline.store.landing import LandedStore, Landing
 from pipeline.store.usage import (
     DAY_US,
@@ -60,7 +60,13 @@ def land(folder: Path, exports: Sequence[list[Row]], batch_rows: int = 5) -> Lan
 
 def _expected_landing(exports: Sequence[list[Row]]) -> Landing:
     sums = [sum((Decimal(row["quantity"] or 0) for row in rows), Decimal(0)) for rows in exports]
-    return Landing("landing", tuple(map(len, exports)), tuple(sums), (None,) * len(exports))
+    return Landing(
+        "landing",
+        tuple(map(len, exports)),
+        tuple(sums),
+        (None,) * len(exports),
+        ({},) * len(exports),
+    )
 
 
 def micros(text: str) -> int:

@@ -13,12 +13,12 @@ from decimal import Decimal
 from importlib import resources
 from typing import Any
 
-from pipeline.documents.extras import needed
 from pipeline.documents.paper.charts import labels
 from pipeline.documents.paper.figures import Series
 from pipeline.documents.paper.invoice import View, series_words
 from pipeline.documents.paper.pages import legible
 from pipeline.documents.paper.wording import Wording
+from pipeline.extras import needed
 
 LONGEST_WORD, PART = 32, 8
 """Longer words may be broken into parts; the layout breaks no word by itself."""

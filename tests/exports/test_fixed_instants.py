@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.sources.fixed_instants import fixed_instants
-from pipeline.sources.instants import instants
+from pipeline.exports.fixed_instants import fixed_instants
+from pipeline.exports.instants import instants
 from schemas.columns import INSTANT
 
 SAMPLES = ["2026-10-25T12:34:56.789Z", "1999-12-31T23:59:59.999Z", "2024-02-29T00:00:00.000Z"]

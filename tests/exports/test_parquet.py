@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from pipeline.sources import (
+from pipeline.exports import (
     DamagedParquet,
     ExportError,
     MissingColumn,
@@ -19,7 +19,7 @@ from pipeline.sources import (
     read_export,
     unknown_columns,
 )
-from tests.sources.support import HEADER, PROBE, read, save
+from tests.exports.support import HEADER, PROBE, read, save
 
 UTC = dt.UTC
 HUGE = [2**62, -(2**62), 2**63 - 1]

@@ -10,9 +10,9 @@ import duckdb
 import polars as pl
 import pytest
 
-from pipeline.sources import DamagedParquet
-from pipeline.sources.footers import rows_counted
-from tests.sources.support import read
+from pipeline.exports import DamagedParquet
+from pipeline.exports.footers import rows_counted
+from tests.exports.support import read
 
 
 def _written(frame: pl.DataFrame, row_group_size: int | None = None) -> bytes:

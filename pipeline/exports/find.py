@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.sources.faults import FeedsNotADirectory, UnknownFileKind, UnreadableExport
+from pipeline.exports.faults import FeedsNotADirectory, UnknownFileKind, UnreadableExport
 from schemas.columns import Table
 
 ENDINGS = (".csv", ".csv.gz", ".parquet")

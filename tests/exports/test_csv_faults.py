@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.sources import (
+from pipeline.exports import (
     DamagedGzip,
     EmptyExport,
     ExportError,
@@ -23,7 +23,7 @@ from pipeline.sources import (
     read_export,
     unknown_columns,
 )
-from tests.sources.support import PROBE, read, save
+from tests.exports.support import PROBE, read, save
 
 
 def _fault(path: Path) -> ExportError:

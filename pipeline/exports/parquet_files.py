@@ -12,16 +12,16 @@ from typing import BinaryIO
 
 import polars as pl
 
-from pipeline.sources.faults import (
+from pipeline.exports.faults import (
     DamagedParquet,
     RepeatedColumn,
     UnreadableExport,
     UnusableColumn,
 )
-from pipeline.sources.footers import MAGIC, rows_counted
-from pipeline.sources.headers import check_header
-from pipeline.sources.judge import Cells, without_empties
-from pipeline.sources.physical import usable
+from pipeline.exports.footers import MAGIC, rows_counted
+from pipeline.exports.headers import check_header
+from pipeline.exports.judge import Cells, without_empties
+from pipeline.exports.physical import usable
 from schemas.columns import Kind, Table
 
 _REMEDIES = {

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.sources.csv_faults import not_text
-from pipeline.sources.slow_rows import records, split_lines
+from pipeline.exports.csv_faults import not_text
+from pipeline.exports.slow_rows import records, split_lines
 
 BOM = b"\xef\xbb\xbf"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline.sources import read_export
-from pipeline.sources.batch import BROKEN
+from pipeline.exports import read_export
+from pipeline.exports.batch import BROKEN
 from schemas.columns import Column, Kind, Rule, Table
 
 PROBE = Table(

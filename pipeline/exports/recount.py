@@ -13,7 +13,7 @@ from pathlib import Path
 
 import duckdb
 
-from pipeline.sources.exports import kind_of
+from pipeline.exports.find import kind_of
 
 Counted = tuple[int, Decimal]
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.sources import (
+from pipeline.exports import (
     ExportError,
     FeedsNotADirectory,
     UnknownFileKind,
     UnreadableExport,
     find_exports,
 )
-from tests.sources.support import PROBE
+from tests.exports.support import PROBE
 
 
 def _touch(folder: Path, *names: str) -> None:

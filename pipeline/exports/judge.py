@@ -9,16 +9,16 @@ The clean path costs one pass over each column; text is made for the broken rows
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, reduce
 from itertools import compress
 from operator import or_
 
 import polars as pl
 
-from pipeline.sources.batch import BROKEN, Batch
-from pipeline.sources.physical import as_texts, read_columns
+from pipeline.exports.batch import BROKEN, Batch
+from pipeline.exports.physical import as_texts, read_columns
 from schemas.columns import Column, Table
 
 SHAPE = "row_shape"
@@ -29,11 +29,34 @@ class Cells:
     """Rows as they stand in the file: raw cells by header name, empty ones null.
 
     `misshapen` holds, by position, the raw JSON of rows that do not have the header's fields;
-    their cells are all null.
+    their cells are all null. `numbers` and `remarks` are those of `Batch`; `said` gives, for some
+    positions, what the file says of those rows as JSON, where that is not what the cells say.
     """
 
     frame: pl.DataFrame
     misshapen: Mapping[int, str] = field(default_factory=dict)
+    numbers: pl.Series | None = None
+    remarks: Mapping[str, int] = field(default_factory=dict)
+    said: Callable[[pl.Series], list[str]] | None = None
+
+    def read_as(self, columns: Iterable[pl.Expr]) -> Cells:
+        """The same rows, with the columns of a feed: each an expression on the columns here.
+
+        What the file says of a row stays what it says.
+        """
+        return replace(self, frame=self.frame.select(columns), said=self.texts)
+
+    def texts(self, at: pl.Series) -> list[str]:
+        """What the file says of the rows at some positions, as JSON."""
+        if self.said is not None:
+            return self.said(at)
+        few = self.frame[at]
+        rows = zip(at.to_list(), *as_texts(few), strict=True)
+        return [self._text(position, row) for position, *row in rows]
+
+    def _text(self, position: int, row: Iterable[str | None]) -> str:
+        said = {name: text or None for name, text in zip(self.frame.columns, row, strict=True)}
+        return self.misshapen.get(position) or json.dumps(said, ensure_ascii=False)
 
 
 def without_empties(frame: pl.DataFrame) -> pl.DataFrame:
@@ -48,7 +71,8 @@ def judge(cells: Cells, table: Table, first_row: int) -> Batch:
     values = read_columns(cells.frame, table)
     unreadable = _unreadable(cells.frame, values)
     rows = _complete(cells, table, values)
-    return Batch(rows, first_row, _broken(cells, table, rows, unreadable))
+    broken = _broken(cells, table, rows, unreadable)
+    return Batch(rows, first_row, broken, cells.numbers, cells.remarks)
 
 
 def _filled(cells: pl.Series) -> pl.Series:
@@ -119,7 +143,7 @@ def _broken(
     at = reduce(or_, marks).arg_true()
     few = pl.DataFrame(marks)[at]
     defects = [";".join(compress(few.columns, row)) for row in few.rows()]
-    return pl.DataFrame({"at": at, "defects": defects, "raw": _raw(cells, at)}, schema=BROKEN)
+    return pl.DataFrame({"at": at, "defects": defects, "raw": cells.texts(at)}, schema=BROKEN)
 
 
 def _broken_rules(rows: pl.DataFrame, table: Table) -> list[pl.Expr]:
@@ -142,14 +166,3 @@ def _judgeable(flag: pl.Series, unreadable: Mapping[str, pl.Series]) -> pl.Serie
         return flag & ~unreadable[column]
     return flag
 
-
-def _raw(cells: Cells, at: pl.Series) -> list[str]:
-    """The raw JSON of the rows at these positions."""
-    few = cells.frame[at]
-    names = few.columns
-    rows = zip(at.to_list(), *as_texts(few), strict=True)
-    return [
-        cells.misshapen.get(position)
-        or json.dumps({n: v or None for n, v in zip(names, row, strict=True)}, ensure_ascii=False)
-        for position, *row in rows
-    ]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.sources.faults import (
+from pipeline.exports.faults import (
     EmptyExport,
     ExportError,
     NotUtf8,
@@ -15,7 +15,7 @@ from pipeline.sources.faults import (
     TruncatedExport,
     UnreadableHeader,
 )
-from pipeline.sources.streams import GZIP_MAGIC
+from pipeline.exports.streams import GZIP_MAGIC
 
 _WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _MISTAKEN = {

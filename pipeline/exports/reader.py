@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.sources.ahead import one_ahead
-from pipeline.sources.batch import Batch
-from pipeline.sources.csv_files import BLOCK_BYTES, csv_cells, read_header
-from pipeline.sources.exports import ENDINGS, kind_of
-from pipeline.sources.faults import UnknownFileKind
-from pipeline.sources.headers import check_header, strangers
-from pipeline.sources.judge import Cells, judge
-from pipeline.sources.parquet_files import parquet_cells, read_columns
+from pipeline.exports.ahead import one_ahead
+from pipeline.exports.batch import Batch
+from pipeline.exports.csv_files import BLOCK_BYTES, csv_cells, read_header
+from pipeline.exports.find import ENDINGS, kind_of
+from pipeline.exports.faults import UnknownFileKind
+from pipeline.exports.headers import check_header, strangers
+from pipeline.exports.judge import Cells, judge
+from pipeline.exports.parquet_files import parquet_cells, read_columns
 from schemas.columns import Table
 
 BATCH_ROWS = 131_072

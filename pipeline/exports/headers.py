@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
-from pipeline.sources.faults import MissingColumn, RepeatedColumn
+from pipeline.exports.faults import MissingColumn, RepeatedColumn
 from schemas.columns import Table
 
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}

@@ -16,19 +16,19 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline.sources.ahead import one_ahead
-from pipeline.sources.csv_faults import (
+from pipeline.exports.ahead import one_ahead
+from pipeline.exports.csv_faults import (
     empty,
     misplaced_kind,
     too_long,
     truncated,
     unreadable_header,
 )
-from pipeline.sources.fast_block import fast_cells, last_record_end
-from pipeline.sources.judge import Cells, without_empties
-from pipeline.sources.slow_rows import Records, first_record, records, set_aside, split_lines
-from pipeline.sources.streams import byte_blocks
-from pipeline.sources.window import Window
+from pipeline.exports.fast_block import fast_cells, last_record_end
+from pipeline.exports.judge import Cells, without_empties
+from pipeline.exports.slow_rows import Records, first_record, records, set_aside, split_lines
+from pipeline.exports.streams import byte_blocks
+from pipeline.exports.window import Window
 
 BLOCK_BYTES = 8 * 2**20
 LIMIT_BYTES = 96 * 2**20

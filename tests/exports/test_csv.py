@@ -13,11 +13,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from pipeline.sources import ExportError, read_export, unknown_columns
-from pipeline.sources.csv_files import csv_cells
-from pipeline.sources.fast_block import fast_cells, last_record_end
-from pipeline.sources.judge import Cells
-from tests.sources.support import HEADER, PROBE, read, save
+from pipeline.exports import ExportError, read_export, unknown_columns
+from pipeline.exports.csv_files import csv_cells
+from pipeline.exports.fast_block import fast_cells, last_record_end
+from pipeline.exports.judge import Cells
+from tests.exports.support import HEADER, PROBE, read, save
 
 FEW = settings(
     max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

@@ -10,8 +10,8 @@ from typing import cast
 
 import polars as pl
 
-from pipeline.sources.cells import read_texts
-from pipeline.sources.instants import FIRST_MS, LAST_MS, from_epoch_ms
+from pipeline.exports.cells import read_texts
+from pipeline.exports.instants import FIRST_MS, LAST_MS, from_epoch_ms
 from schemas.columns import INSTANT, QUANTITY, Kind, Table
 
 FIRST_DAY = -719_162

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.sources.streams import byte_blocks
-from tests.sources.support import save
+from pipeline.exports.streams import byte_blocks
+from tests.exports.support import save
 
 LINES = b"key,text\n" + b"".join(b"k%d,%s\n" % (n, b"x" * (n % 90)) for n in range(20_000))
 LONG = b"key\n" + b"y" * 400_000 + b"\nz\n" + b"w" * 200_000

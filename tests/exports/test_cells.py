@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.sources.support import read_column
+from tests.exports.support import read_column
 
 UTC = dt.UTC
 FEW = settings(

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 
 import polars as pl
 
-from pipeline.sources.fixed_instants import fixed_instants
-from pipeline.sources.instants import instants, usual_instant
+from pipeline.exports.fixed_instants import fixed_instants
+from pipeline.exports.instants import instants, usual_instant
 from schemas.columns import QUANTITY, Kind
 
 EXACT = r"^[+-]?[0-9]{1,12}(?:\.[0-9]{1,6})?$"

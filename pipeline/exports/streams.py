@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from pipeline.sources.faults import DamagedGzip, UnreadableExport
+from pipeline.exports.faults import DamagedGzip, UnreadableExport
 
 GZIP_MAGIC = b"\x1f\x8b"
 

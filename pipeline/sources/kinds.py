@@ -1,0 +1,15 @@
+"""Every kind of source there is.
+
+Belongs here: the list. Does not belong here: what any of them is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pipeline.sources.kind import Kind
+
+_EVERY: tuple[Kind, ...] = ()
+
+KINDS: Mapping[str, Kind] = {kind.name: kind for kind in _EVERY}
+"""The kinds by their names."""

@@ -1,0 +1,22 @@
+"""What is to be said of the records of an export, counted while it is read.
+
+Belongs here: every code, and the sentence and remedy it stands for. Does not belong here: when one
+arises; that is said in the file of the kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Remark(NamedTuple):
+    """A finding's code, what it says of so many records (`{records}`), and what to do."""
+
+    finding: str
+    message: str
+    remedy: str
+
+
+REMARKS: Mapping[str, Remark] = {}
+"""Every remark there is, by its code."""

@@ -1,0 +1,1 @@
+"""Exports, from files to exact typed batches."""
