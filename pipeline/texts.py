@@ -11,10 +11,11 @@ import polars as pl
 
 def texts(rows: pl.DataFrame) -> pl.DataFrame:
     """Rows with decimals as plain text and instants as UTC ISO 8601 with `Z`."""
-    return rows.with_columns(_text(name, dtype) for name, dtype in rows.schema.items())
+    return rows.with_columns(text_of(name, dtype) for name, dtype in rows.schema.items())
 
 
-def _text(name: str, dtype: pl.DataType) -> pl.Expr:
+def text_of(name: str, dtype: pl.DataType) -> pl.Expr:
+    """A column as text, if it is one of decimals or of instants; else as it is."""
     column = pl.col(name)
     if isinstance(dtype, pl.Decimal):
         return column.cast(pl.String).str.replace(r"\.?0+$", "").alias(name)

@@ -6,6 +6,6 @@ judged (`pipeline.exports`), what a feed is (`schemas.feeds`), and keeping rows 
 """
 
 from pipeline.sources.kind import Key, Kind, Options
-from pipeline.sources.source import Source, SourceError, sources_of
+from pipeline.sources.source import Source, SourceError, check_ending, sources_of
 
-__all__ = ["Key", "Kind", "Options", "Source", "SourceError", "sources_of"]
+__all__ = ["Key", "Kind", "Options", "Source", "SourceError", "check_ending", "sources_of"]

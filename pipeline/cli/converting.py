@@ -1,0 +1,121 @@
+"""The command that reads exports of other systems as files of a feed.
+
+Belongs here: its options, words and exit codes. Does not belong here: reading (`sources`) and
+writing (`convert`).
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline.cli import options
+from pipeline.cli.group import DONE, DONE_WITH_ERRORS, examples, main
+from pipeline.errors import UsageError
+
+
+@main.command(
+    epilog=examples(
+        "tenantbill convert search-api-agent-sessions pages/*.json -o usage.parquet --tenant acme",
+        "tenantbill convert control-hub-users users-2026-10-01.csv -o users.csv --tenant acme "
+        "--set subscription=Sub119911",
+        "tenantbill convert csv calls.csv -o usage.csv --set feed=usage "
+        "--set columns.event_id=CallId",
+    )
+)
+@click.argument("kind")
+@click.argument(
+    "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="The file to write, CSV or Parquet by its name; it is replaced.",
+)
+@click.option("--tenant", default=None, help="The tenant that the exports are of.")
+@click.option(
+    "--set",
+    "said",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A key of the kind, as in its [[source]]; KEY.NAME=VALUE in a table; may be given again.",
+)
+@options.log_format
+def convert(
+    kind: str,
+    files: tuple[Path, ...],
+    output: Path,
+    tenant: str | None,
+    said: tuple[str, ...],
+    log_format: str,
+) -> None:
+    """Read exports of another system as a feed, and write that as a file.
+
+    KIND is one of those that a [[source]] has. Rows that cannot be read are written beside the
+    file, as FILE.quarantine.csv (exit code 3).
+    """
+    from pipeline.convert import convert as converted  # noqa: PLC0415
+    from pipeline.exports import Export  # noqa: PLC0415
+    from pipeline.findings import counted  # noqa: PLC0415
+    from pipeline.sources import Source, check_ending  # noqa: PLC0415
+    from pipeline.sources.remarks import REMARKS  # noqa: PLC0415
+    from pipeline.tell import teller  # noqa: PLC0415
+
+    source = Source.of(kind, "", _said(said, kind, tenant), "--set")
+    for file in files:
+        check_ending(file, source.kind)
+    exports = sorted(
+        (Export(file, file.as_posix()) for file in dict.fromkeys(files)),
+        key=lambda export: (export.path.name, export.name),
+    )
+    with teller(log_format) as tell:
+        done = converted(source, exports, output, tell.progress)
+        for name, remarks in done.remarks.items():
+            for code, count in sorted(remarks.items()):
+                remark = REMARKS[code]
+                words = remark.message.format(records=counted(count, "record"))
+                tell.warned(f"{name}: {words} {remark.remedy}", code)
+        if done.set_aside:
+            words = f"{counted(done.broken, 'row')} cannot be read: see {done.set_aside}"
+            tell.warned(words, "quarantined")
+        words = f"{counted(done.rows, 'row')} of {source.table.name} in {output}"
+        tell.said(words, "converted", rows=done.rows, file=str(output))
+    sys.exit(DONE_WITH_ERRORS if done.set_aside else DONE)
+
+
+def _said(words: tuple[str, ...], kind: str, tenant: str | None) -> dict[str, Any]:
+    """What `--set` and `--tenant` say, by key: texts as the key's type."""
+    from pipeline.sources.kinds import KINDS  # noqa: PLC0415
+
+    keys = KINDS[kind].keys if kind in KINDS else {}
+    said: dict[str, Any] = {}
+    for word in words:
+        name, is_said, value = word.partition("=")
+        if not is_said:
+            raise UsageError(f"{word!r} sets nothing", where="--set", remedy="write KEY=VALUE")
+        key, dot, inner = name.partition(".")
+        of = keys[key].type if key in keys else str
+        if dot:
+            said.setdefault(key, {})[inner] = value
+        elif of is list:
+            said.setdefault(key, []).append(value)
+        elif of is bool:
+            said[key] = _truth(name, value)
+        else:
+            said[key] = value
+    if tenant is not None:
+        said["tenant"] = tenant
+    return said
+
+
+def _truth(name: str, value: str) -> bool:
+    if value not in ("true", "false"):
+        raise UsageError(
+            f"{name} is {value!r}", where="--set", remedy=f"write {name}=true or {name}=false"
+        )
+    return value == "true"
