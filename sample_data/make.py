@@ -10,10 +10,7 @@ feeds, byte for byte in CSV.
 from __future__ import annotations
 
 import argparse
-import csv
-import gzip
-import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -21,6 +18,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import polars as pl
+from files import write_csv
 from story import (
     COLUMNS,
     FIRST_DAY,
@@ -238,14 +236,6 @@ def write_parquet(path: Path, uses: list[Use]) -> None:
     rows = [[None if value == "" else value for value in row] for row in values]
     frame = pl.DataFrame(rows, schema | {"quantity": pl.Decimal(18, 6)}, orient="row")
     frame.write_parquet(path, compression_level=19)
-
-
-def write_csv(path: Path, header: list[str], rows: Iterable[list[str]]) -> None:
-    """Write CSV, gzipped where the name says so: always the same bytes for the same rows."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([header, *rows])
-    content = text.getvalue().encode()
-    path.write_bytes(gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
 
 
 def write_terms(stories: list[Story], folder: Path) -> None:
