@@ -138,7 +138,7 @@ QUARANTINE = Table(
         Column("raw", Kind.TEXT, "JSON: the row as it was read", required=True),
         Column("tenant_id", Kind.TEXT, "the tenant that the row names, if any"),
     ),
-    key=("feed", "file", "row"),
+    key=("feed", "file", "row", "raw"),
 )
 
 UNBILLED = Table(
