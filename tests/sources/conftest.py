@@ -10,5 +10,5 @@ from tests.sources import probe
 @pytest.fixture
 def probe_kind(monkeypatch: pytest.MonkeyPatch) -> None:
     """There is a kind `probe`, and what it remarks."""
-    monkeypatch.setitem(KINDS, "probe", probe.KIND)  # type: ignore[arg-type]
-    monkeypatch.setitem(REMARKS, "no_minutes", probe.REMARK)  # type: ignore[arg-type]
+    monkeypatch.setitem(KINDS, "probe", probe.KIND)
+    monkeypatch.setitem(REMARKS, "no_minutes", probe.REMARK)
