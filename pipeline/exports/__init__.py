@@ -11,6 +11,7 @@ from pipeline.exports.find import Export, find_exports
 from pipeline.exports.faults import (
     DamagedExport,
     DamagedGzip,
+    DamagedJson,
     DamagedParquet,
     EmptyExport,
     ExportError,
@@ -33,6 +34,7 @@ __all__ = [
     "Cells",
     "DamagedExport",
     "DamagedGzip",
+    "DamagedJson",
     "DamagedParquet",
     "EmptyExport",
     "Export",
