@@ -67,16 +67,18 @@ def _whole_spans(path: Path, found: Iterator[Record | Page]) -> Iterator[Record 
     A span of time ends with the page that says that it is the last; a file may hold several. Where
     no page says anything, only the very number is suspicious: it may be spans put together.
     """
-    count = 0
+    count, has_next = 0, None
     for one in found:
         yield one
         if isinstance(one, Record):
             count += not is_ai_session(one.value)
-        elif one.has_next is False:
+            continue
+        has_next = one.has_next
+        if has_next is False:
             if count >= CUT_OFF:
                 raise _cut_off(path, count)
             count = 0
-    if count == CUT_OFF:
+    if count == CUT_OFF and has_next is None:
         raise _cut_off(path, count)
 
 

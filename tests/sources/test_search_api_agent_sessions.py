@@ -325,13 +325,13 @@ def naive_row(record: dict[str, Any]) -> tuple[Any, ...]:
     """A session as a careful person reads it."""
     user = record.get("agentId")
     start, end = record.get("startTime"), record.get("endTime")
-    is_open = record.get("isActive") is True or end is None
+    end = None if record.get("isActive") else end
     return (
         record.get("agentSessionId"),
         record.get("orgId"),
         user.lower() if user and "@" in user else user,
         None if start is None else moment(start),
-        None if is_open else moment(end),
+        None if end is None else moment(end),
     )
 
 
