@@ -30,10 +30,13 @@ CODES: Final[dict[str, tuple[str, str]]] = {
     "no_entitled_subscription": (WARNING, "R7.2"),
     "access_lost": (WARNING, "R9.3"),
     "quarantined": (WARNING, "R11.2"),
+    "export_not_whole": (WARNING, "R11.2"),
+    "usage_not_queried": (WARNING, "R11.2"),
     "primary_changed": (NOTICE, "R2.3"),
     "superseded": (NOTICE, "R11.1"),
     "partner_read_only": (NOTICE, "R9.4"),
     "unknown_columns": (NOTICE, "R11.2"),
+    "records_without_usage": (NOTICE, "R11.2"),
 }
 """Every code there is: its severity, and the rule that it comes from (R8.4)."""
 

@@ -67,3 +67,7 @@ class DamagedGzip(DamagedExport):
 
 class DamagedParquet(DamagedExport):
     """The Parquet file is cut, changed, or none."""
+
+
+class DamagedJson(DamagedExport):
+    """The text is not JSON, or is something else."""

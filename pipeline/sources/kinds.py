@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from pipeline.sources import search_api_agent_sessions, search_api_tasks
 from pipeline.sources.kind import Kind
 
-_EVERY: tuple[Kind, ...] = ()
+_EVERY: tuple[Kind, ...] = (search_api_agent_sessions.KIND, search_api_tasks.KIND)
 
 KINDS: Mapping[str, Kind] = {kind.name: kind for kind in _EVERY}
 """The kinds by their names."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, as_completed
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from pipeline.errors import FeedMissing, UsageError
 from pipeline.exports import Export, find_exports, read_export, unknown_columns
@@ -102,6 +102,7 @@ def ingest_findings(listing: Listing) -> list[Finding]:
 
 def remark_findings(listing: Listing) -> list[Finding]:
     """What is to be said of the records of sources, one an export and code."""
+    last = {_folder(export): export for export in listing.exports}
     return [
         finding(
             REMARKS[code].finding,
@@ -112,7 +113,13 @@ def remark_findings(listing: Listing) -> list[Finding]:
         )
         for export in listing.exports
         for code, count in export.remarks
+        if last[_folder(export)] is export or not REMARKS[code].of_last
     ]
+
+
+def _folder(export: ListedExport) -> tuple[str, str, str]:
+    """What the pages of one export have in common that lie in a file each."""
+    return export.kind, export.source, str(PurePath(export.name).parent)
 
 
 def land_group(
