@@ -7,9 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from pipeline.sources import control_hub_users, licenses_api
 from pipeline.sources.kind import Kind
 
-_EVERY: tuple[Kind, ...] = ()
+_EVERY: tuple[Kind, ...] = (
+    control_hub_users.KIND,
+    licenses_api.KIND,
+)
 
 KINDS: Mapping[str, Kind] = {kind.name: kind for kind in _EVERY}
 """The kinds by their names."""
+
+
+def is_snapshot(kind: str) -> bool:
+    """Whether what comes of a kind states what holds on one day."""
+    return kind in KINDS and KINDS[kind].is_snapshot
