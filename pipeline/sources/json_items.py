@@ -61,10 +61,10 @@ def _prefix(file: BinaryIO) -> str:
 def _opened(path: Path) -> Iterator[BinaryIO]:
     try:
         with path.open("rb") as file:
-            start = file.read(len(_BOM))
-            if not start.strip() and not file.read(1024).strip():
+            start = file.read(2**16)
+            if not start.removeprefix(_BOM).strip():
                 raise EmptyExport("the file is empty", where=path, remedy="export again")
-            file.seek(len(_BOM) if start == _BOM else 0)
+            file.seek(len(_BOM) if start.startswith(_BOM) else 0)
             yield file
     except (ijson.JSONError, UnicodeDecodeError) as error:
         what = str(error).partition("\n")[0]

@@ -41,11 +41,10 @@ def day_of(path: Path) -> date:
     days = {day for day in map(_date, _DAY.finditer(path.name)) if day}
     if len(days) != 1:
         told = f"says {len(days)} days" if days else "does not say on which day it was taken"
-        example = f"snapshot-2026-10-01{''.join(path.suffixes)}"
         raise SnapshotWithoutDay(
             f"the name of this snapshot {told}",
             where=path,
-            remedy=f"put that one date into its name, such as {example}",
+            remedy="put that one date into its name, such as users-2026-10-01.csv",
         )
     return days.pop()
 
@@ -60,34 +59,34 @@ def intervals(rows: pl.DataFrame, table: Table) -> pl.DataFrame:
     that said it first. What a snapshot says twice holds once; two files of a day that contradict
     each other break the feed's key, as two rows of a feed would. Broken rows stay as they are.
     """
-    days = _days(rows)
-    holds = [name for name in table.names if name not in ("start_date", "end_date", *_MERELY_TOLD)]
     told = [name for name in table.names if name in _MERELY_TOLD]
-    broken = rows.filter(pl.col("defects").is_not_null())
+    holds = [name for name in table.names if name not in ("start_date", "end_date", *told)]
+    is_sound = pl.col("defects").is_null()
     once = (
-        rows.filter(pl.col("defects").is_null())
-        .group_by(*holds, "start_date", maintain_order=True)
-        .agg(pl.first("file", "row", "end_date", "defects", "raw"), *map(pl.last, told))
-        .select(rows.columns)
+        rows.with_row_index("index")
+        .filter(is_sound)
+        .select("index", "tenant_id", "start_date", what=pl.struct(holds).rank("dense"))
+        .unique(["what", "start_date"], keep="first")
     )
-    contradicting = _contradicting(once, table)
-    broken = pl.concat([broken, contradicting])
-    if contradicting.height:
-        once = once.join(contradicting, on=["file", "row"], how="anti")
-    stretches = (
-        once.join(days, on=["tenant_id", "start_date"])
-        .sort("at", maintain_order=True)
-        .with_columns(run=pl.col("at") - pl.int_range(pl.len(), dtype=pl.Int64).over(holds))
-        .group_by(*holds, "run")
-        .agg(
-            pl.first("file", "row", "defects", "raw"),
-            *map(pl.last, told),
-            start_date=pl.when(pl.first("at") > 0).then(pl.first("start_date")),
-            end_date=pl.last("next").dt.offset_by("-1d"),
-        )
-        .sort("file", "row", *holds)
+    contradicting = _contradicting(rows, once, table)
+    seen = (
+        once.join(contradicting, on="index", how="anti")
+        .join(_days(rows), on=["tenant_id", "start_date"])
+        .select("index", "what", "at", "next")
+        .sort("what", "at")
     )
-    return pl.concat([stretches.select(rows.columns), broken])
+    before = seen.select("what", "at").shift(1)
+    begins = ((seen["what"] != before["what"]) | (seen["at"] != before["at"] + 1)).fill_null(True)
+    ends = begins.shift(-1, fill_value=True)
+    last = seen.filter(ends)
+    stretches = rows[seen.filter(begins)["index"]].with_columns(
+        rows[last["index"]].select(told),
+        start_date=pl.when(seen.filter(begins)["at"] > 0).then("start_date"),
+        end_date=last["next"].dt.offset_by("-1d"),
+    )
+    against_key = rows[contradicting["index"]].with_columns(defects=pl.lit("repeated_key"))
+    every = pl.concat([stretches, rows.filter(~is_sound), against_key])
+    return every.sort("file", "row", maintain_order=True)
 
 
 def _date(found: re.Match[str]) -> date | None:
@@ -110,9 +109,9 @@ def _days(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _contradicting(once: pl.DataFrame, table: Table) -> pl.DataFrame:
-    """Rows of one snapshot that have one key and differ, as broken ones."""
+def _contradicting(rows: pl.DataFrame, once: pl.DataFrame, table: Table) -> pl.DataFrame:
+    """Where rows of one snapshot have one key and differ: `index`."""
     key = [name for name in table.key if name != "end_date"]
     if not key:
-        return once.clear()
-    return once.filter(pl.struct(key).is_duplicated()).with_columns(defects=pl.lit("repeated_key"))
+        return once.select("index").clear()
+    return once.filter(rows[once["index"]].select(key).is_duplicated()).select("index")
