@@ -83,29 +83,25 @@ def _users(frame: pl.DataFrame, layout: Layout) -> pl.DataFrame:
 
     A licence is held where its column says `TRUE`, not where it says `FALSE` or nothing.
     """
-    user = pl.col(layout.user).str.strip_chars()
     first_and_last = pl.concat_str(
         _text(layout.first_name), _text(layout.last_name), separator=" ", ignore_nulls=True
     )
     columns = {
         "at": pl.int_range(pl.len(), dtype=pl.UInt32),
-        "user_id": pl.when(user != "").then(_user_id(user)),
+        "user_id": _user_id(_text(layout.user)),
         "name": pl.coalesce(_text(layout.display_name), first_and_last.replace("", None)),
         "license": pl.lit(None, pl.String),
         "subscription_id": pl.lit(None, pl.String),
         "status": _text(layout.status).str.to_lowercase(),
         "by": _text(layout.subscription_by),
     }
-    columns |= {
-        _cell(one): pl.col(one.header).str.strip_chars().str.to_uppercase().replace("", None)
-        for one in layout.licenses
-    }
+    columns |= {_cell(one): _text(one.header).str.to_uppercase() for one in layout.licenses}
     return frame.select(**columns)
 
 
 def _text(column: str | None) -> pl.Expr:
     """What a column says; nothing, where the file does not have it."""
-    return pl.col(column).str.strip_chars() if column else pl.lit(None, pl.String)
+    return pl.col(column).str.strip_chars().replace("", None) if column else pl.lit(None, pl.String)
 
 
 def _user_id(said: pl.Expr) -> pl.Expr:

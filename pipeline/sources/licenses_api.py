@@ -10,6 +10,10 @@ meter of a contract once. Sums need memory for each contract and meter, whatever
 
 A licence of a meter that names no subscription is set aside too: its units would raise what the
 tenant includes, and nobody says of which contract. `subscriptions` can say it, by an empty name.
+
+A quantity that changes begins a new row, and with it a new cycle of a contract that is charged in
+advance (R10.2). Where that is not meant, the feed states the contract, and `passed_over` names it
+here: what both state would count twice.
 """
 
 from __future__ import annotations
@@ -102,11 +106,14 @@ class _Found:
         meters = {self.meters[name] for name in names if name in self.meters}
         if not meters:
             is_ours = any(name.startswith(_OF_THE_PRODUCT) for name in names)
-            self.remarks["license_without_meter" if is_ours else "license_of_other_product"] += 1
+            self.remarks["license_without_meter" if is_ours else "license_passed_over"] += 1
+            return
+        subscription = str(item.get("subscriptionId") or "").strip()
+        if subscription in self.options["passed_over"]:
+            self.remarks["license_passed_over"] += 1
             return
         if len(meters) > 1:
             self.remarks["license_contradicting"] += 1
-        subscription = str(item.get("subscriptionId") or "").strip()
         license_ = License(
             self._tenant(organization, number),
             self.options["subscriptions"].get(subscription, subscription) or None,
@@ -227,6 +234,9 @@ KIND = Kind(
             "contracts by the API's subscriptionId, where they differ; by an empty name, that of "
             "licences that name none",
             default={},
+        ),
+        "passed_over": Key(
+            list, "the API's subscriptionIds of contracts that are stated elsewhere", default=[]
         ),
     },
     check=_check,

@@ -45,9 +45,9 @@ REMARKS: Mapping[str, Remark] = {
         "Set subscription, subscriptions or subscription_by in the [[source]]; else the usage of "
         "these users goes to the primary.",
     ),
-    "license_of_other_product": Remark(
+    "license_passed_over": Remark(
         "records_passed_over",
-        "{records} of licences of other products, which are not billed here.",
+        "{records} of licences of other products, or of contracts that passed_over names.",
         "Nothing to do.",
     ),
     "license_without_meter": Remark(

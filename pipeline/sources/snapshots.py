@@ -77,11 +77,10 @@ def intervals(rows: pl.DataFrame, table: Table) -> pl.DataFrame:
     )
     before = seen.select("what", "at").shift(1)
     begins = ((seen["what"] != before["what"]) | (seen["at"] != before["at"] + 1)).fill_null(True)
-    ends = begins.shift(-1, fill_value=True)
-    last = seen.filter(ends)
-    stretches = rows[seen.filter(begins)["index"]].with_columns(
-        rows[last["index"]].select(told),
-        start_date=pl.when(seen.filter(begins)["at"] > 0).then("start_date"),
+    first, last = seen.filter(begins), seen.filter(begins.shift(-1, fill_value=True))
+    stretches = rows[first["index"]].with_columns(
+        *(rows[name].gather(last["index"]) for name in told),
+        start_date=pl.when(first["at"] > 0).then("start_date"),
         end_date=last["next"].dt.offset_by("-1d"),
     )
     against_key = rows[contradicting["index"]].with_columns(defects=pl.lit("repeated_key"))
@@ -114,4 +113,4 @@ def _contradicting(rows: pl.DataFrame, once: pl.DataFrame, table: Table) -> pl.D
     key = [name for name in table.key if name != "end_date"]
     if not key:
         return once.select("index").clear()
-    return once.filter(rows[once["index"]].select(key).is_duplicated()).select("index")
+    return once.filter(rows.select(key)[once["index"]].is_duplicated()).select("index")

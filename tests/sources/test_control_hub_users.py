@@ -222,7 +222,13 @@ def test_records_that_cannot_be_read_are_rows_of_the_tenant(tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     ("names", "name"),
-    [("Mia,Moss,M. Moss", "M. Moss"), ("Mia,Moss,", "Mia Moss"), (",Moss,", "Moss"), (",,", None)],
+    [
+        ("Mia,Moss,M. Moss", "M. Moss"),
+        ("Mia,Moss,", "Mia Moss"),
+        ("Mia,Moss, ", "Mia Moss"),
+        (",Moss,", "Moss"),
+        (",,", None),
+    ],
 )
 def test_the_name(tmp_path: Path, names: str, name: str | None) -> None:
     path = save(tmp_path / "2026-10-01.csv", f"{HEADER}\n{names},a,,,,TRUE,\n")

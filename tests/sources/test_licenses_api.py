@@ -69,7 +69,7 @@ def test_what_a_contract_includes(tmp_path: Path) -> None:
             "2: acme Sub1 standard_agent 0",
             "4: acme trialSub.e1 standard_agent 7",
         ],
-        {"license_of_other_product": 1},
+        {"license_passed_over": 1},
     )
 
 
@@ -97,7 +97,7 @@ METERS = [
     ("EE", STANDARD, {}, "standard_agent", None),
     ("CJPIVR", "IVR Ports", {}, None, "license_without_meter"),
     ("XX", "Contact Center IVR Port", {}, None, "license_without_meter"),
-    ("XX", "Calling", {}, None, "license_of_other_product"),
+    ("XX", "Calling", {}, None, "license_passed_over"),
     ("CJPIVR", "IVR Ports", {"cjpivr": "ivr_port"}, "ivr_port", None),
     ("XX", "Voice  ports", {"voice ports": "ivr_port"}, "ivr_port", None),
     ("CJPPRM", PREMIUM, {"CJPPRM": "gold", PREMIUM: "gold"}, "gold", None),
@@ -165,6 +165,13 @@ def test_contracts_by_the_names_of_the_api(tmp_path: Path) -> None:
     items = [license_("CJPPRM"), license_("CJPSTD", 4, subscriptionId=None)]
     rows, _ = _read(tmp_path, *items, tenant="acme", subscriptions={"Sub1": "C-1", "": "C-2"})
     assert rows == ["1: acme C-1 premium_agent 50", "2: acme C-2 standard_agent 4"]
+
+
+def test_contracts_that_are_stated_elsewhere_are_passed_over(tmp_path: Path) -> None:
+    items = [license_("CJPPRM", None), license_("CJPSTD", 4, subscriptionId="Sub2")]
+    rows, remarks = _read(tmp_path, *items, tenant="acme", passed_over=["Sub1"])
+    assert rows == ["2: acme Sub2 standard_agent 4"]
+    assert remarks == {"license_passed_over": 1}
 
 
 def test_organisations_by_their_ids(tmp_path: Path) -> None:
@@ -307,7 +314,7 @@ def test_the_same_as_item_by_item(items: list[dict[str, Any]]) -> None:
     whole = rows.filter(rows["defects"].is_null())
     assert {(row[0], row[1]): (row[2], row[3]) for row in _columns(whole)} == sums
     assert sorted(set(rows["row"]) - set(whole["row"])) == broken
-    assert remarks.get("license_of_other_product", 0) == others
+    assert remarks.get("license_passed_over", 0) == others
 
 
 def _columns(rows: Any) -> list[tuple[str, str, int, Decimal]]:
