@@ -32,11 +32,17 @@ CODES: Final[dict[str, tuple[str, str]]] = {
     "quarantined": (WARNING, "R11.2"),
     "export_not_whole": (WARNING, "R11.2"),
     "usage_not_queried": (WARNING, "R11.2"),
+    "license_without_subscription": (WARNING, "R3.4"),
+    "license_suspended": (WARNING, "R3.2"),
+    "license_not_mapped": (WARNING, "R3.2"),
+    "license_without_meter": (WARNING, "R5.1"),
+    "license_contradicting": (WARNING, "R5.1"),
     "primary_changed": (NOTICE, "R2.3"),
     "superseded": (NOTICE, "R11.1"),
     "partner_read_only": (NOTICE, "R9.4"),
     "unknown_columns": (NOTICE, "R11.2"),
-    "records_without_usage": (NOTICE, "R11.2"),
+    "records_passed_over": (NOTICE, "R11.2"),
+    "user_not_active": (NOTICE, "R9.1"),
 }
 """Every code there is: its severity, and the rule that it comes from (R8.4)."""
 

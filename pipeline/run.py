@@ -19,6 +19,8 @@ from pipeline.fingerprint import billing_code, fingerprint, reading_code
 from pipeline.issuing.life import Life
 from pipeline.period import Period
 from pipeline.request import Request, inputs_of, parts_of, pieces_of, tasks_of
+from pipeline.sources.kinds import is_snapshot
+from pipeline.sources.snapshots import intervals
 from pipeline.stages.assumptions import Assumption, assumed
 from pipeline.stages.bucket import buckets, run_bucket
 from pipeline.stages.conclude import Evidence
@@ -158,16 +160,20 @@ def load_terms(
 
 
 def feeds_of(landed: LandedStore, listing: Listing) -> Frames:
-    """The rows of all feeds but usage, each with its `file`."""
+    """The rows of all feeds but usage, each with its `file`; intervals for snapshots."""
     frames = {}
     for table in TERMS:
-        rows = [
-            landed.rows_of(export, table).with_columns(file=pl.lit(export.name))
-            for export in listing.of(table.name)
-        ]
         nothing = {"row": pl.Int64, "defects": pl.String, "raw": pl.String, "file": pl.String}
-        empty = pl.DataFrame(schema={**table.dtypes, **nothing})
-        frames[table.name] = pl.concat([empty, *rows])
+        stated = [pl.DataFrame(schema={**table.dtypes, **nothing})]
+        snapshots: dict[str, list[pl.DataFrame]] = {}
+        for export in listing.of(table.name):
+            rows = landed.rows_of(export, table).with_columns(file=pl.lit(export.name))
+            together = stated
+            if is_snapshot(export.kind):
+                together = snapshots.setdefault(export.source, [])
+            together.append(rows)
+        stated += [intervals(pl.concat(some), table) for some in snapshots.values()]
+        frames[table.name] = pl.concat(stated)
     return frames
 
 

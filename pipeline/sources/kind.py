@@ -41,8 +41,8 @@ class Kind:
 
     `cells` gives the rows of a file as raw cells by the names of the feed's columns; it raises
     `ExportError` where the file cannot be used as a whole. `check` raises `ValueError`, in words,
-    for options that contradict each other. A snapshot states what holds on the day that its file's
-    name ends in or begins with; intervals come from several (`snapshots`).
+    for options that contradict each other. A snapshot states what holds on the one day that its
+    file's name says, as `start_date`; intervals come from several (`snapshots`).
     """
 
     name: str

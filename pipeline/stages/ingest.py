@@ -18,6 +18,7 @@ from pipeline.exports import Export, find_exports, read_export, unknown_columns
 from pipeline.findings import Finding, counted, finding
 from pipeline.fingerprint import file_sha256, fingerprint, reading_code
 from pipeline.sources import Source
+from pipeline.sources.kinds import is_snapshot
 from pipeline.sources.remarks import REMARKS
 from pipeline.stages.losses import refuse_losses
 from pipeline.steps import Progress, Step
@@ -311,9 +312,10 @@ def _grouped(new: list[_Arrival]) -> Iterator[list[_Arrival]]:
 
 
 def _reading(export: ListedExport) -> tuple[str, ...]:
-    """What decides how an export is read, and what of."""
+    """What decides how an export is read, and what of: of a snapshot its name, which says when."""
     how = (export.kind, export.source) if export.kind else ()
-    return (export.feed, export.sha256, *how)
+    when = (Path(export.name).name,) if is_snapshot(export.kind) else ()
+    return (export.feed, export.sha256, *how, *when)
 
 
 def _key(arrival: _Arrival) -> tuple[str, str]:

@@ -144,6 +144,8 @@ def test_the_codes_are_those_of_the_rule_book() -> None:
         "error": "mixed_license_models no_active_subscription missing_rate broken_terms",
         "warning": "license_model_changed mixed_telephony primary_tie unassigned_to_primary "
         "unknown_to_primary inactive_to_primary open_sessions no_entitled_subscription "
-        "access_lost quarantined",
-        "notice": "primary_changed superseded partner_read_only unknown_columns",
+        "access_lost quarantined license_without_subscription license_suspended "
+        "license_not_mapped license_without_meter license_contradicting",
+        "notice": "primary_changed superseded partner_read_only unknown_columns "
+        "records_passed_over user_not_active",
     }
