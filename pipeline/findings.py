@@ -34,6 +34,8 @@ CODES: Final[dict[str, tuple[str, str]]] = {
     "superseded": (NOTICE, "R11.1"),
     "partner_read_only": (NOTICE, "R9.4"),
     "unknown_columns": (NOTICE, "R11.2"),
+    "channel_unbilled": (NOTICE, "R11.2"),
+    "provisional_usage": (NOTICE, "R11.1"),
 }
 """Every code there is: its severity, and the rule that it comes from (R8.4)."""
 

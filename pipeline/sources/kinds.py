@@ -7,9 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from pipeline.sources import connect_usage, generic
 from pipeline.sources.kind import Kind
 
-_EVERY: tuple[Kind, ...] = ()
+_EVERY: tuple[Kind, ...] = (
+    connect_usage.KIND,
+    generic.CSV,
+    generic.PARQUET,
+    generic.XLSX,
+)
 
 KINDS: Mapping[str, Kind] = {kind.name: kind for kind in _EVERY}
 """The kinds by their names."""

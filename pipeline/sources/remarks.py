@@ -18,5 +18,16 @@ class Remark(NamedTuple):
     remedy: str
 
 
-REMARKS: Mapping[str, Remark] = {}
+REMARKS: Mapping[str, Remark] = {
+    "connect_channel_unbilled": Remark(
+        "channel_unbilled",
+        "{records} of Webex Connect are of channels that no meter counts.",
+        "Nothing to do if nobody pays for them; else name a meter in meters of the source.",
+    ),
+    "connect_provisional": Remark(
+        "provisional_usage",
+        "{records} of Webex Connect are of a month that was not final when it was exported.",
+        "Export the month again from the 4th of the next (UTC): later counts replace these.",
+    ),
+}
 """Every remark there is, by its code."""
