@@ -52,7 +52,7 @@ def _xlsx_cells(path: Path, options: Options) -> Iterator[Cells]:
                 remedy="export again; an export of no rows still has a header",
             )
         columns = feed_columns(place, pl.Schema(dict.fromkeys(header, pl.String())), options)
-        used = {name for column in columns for name in column.meta.root_names()}
+        used = {*feed_of(options).names, *options["columns"].values()}
         for cells in sheet.cells(used):
             yield cells.read_as(_days(columns, options))
 
