@@ -43,6 +43,8 @@ CODES: Final[dict[str, tuple[str, str]]] = {
     "unknown_columns": (NOTICE, "R11.2"),
     "records_passed_over": (NOTICE, "R11.2"),
     "user_not_active": (NOTICE, "R9.1"),
+    "channel_unbilled": (NOTICE, "R11.2"),
+    "provisional_usage": (NOTICE, "R11.1"),
 }
 """Every code there is: its severity, and the rule that it comes from (R8.4)."""
 

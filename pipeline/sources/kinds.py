@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pipeline.sources import (
+    connect_usage,
     control_hub_users,
+    generic,
     licenses_api,
     search_api_agent_sessions,
     search_api_tasks,
@@ -20,6 +22,10 @@ _EVERY: tuple[Kind, ...] = (
     search_api_tasks.KIND,
     control_hub_users.KIND,
     licenses_api.KIND,
+    connect_usage.KIND,
+    generic.CSV,
+    generic.PARQUET,
+    generic.XLSX,
 )
 
 KINDS: Mapping[str, Kind] = {kind.name: kind for kind in _EVERY}

@@ -113,5 +113,15 @@ REMARKS: Mapping[str, Remark] = {
         "{records} of licences whose name says another meter than their id.",
         "Export again; if the name is one that was changed, correct meters in the [[source]].",
     ),
+    "connect_channel_unbilled": Remark(
+        "channel_unbilled",
+        "{records} of Webex Connect are of channels that no meter counts.",
+        "Nothing to do if nobody pays for them; else name a meter in meters of the source.",
+    ),
+    "connect_provisional": Remark(
+        "provisional_usage",
+        "{records} of Webex Connect are of a month that was not final when it was exported.",
+        "Export the month again from the 4th of the next (UTC): later counts replace these.",
+    ),
 }
 """Every remark there is, by its code."""
