@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,27 +20,36 @@ _BOM = b"\xef\xbb\xbf"
 
 _ITEMS = "items"
 
+_LINES = ".jsonl"
+
 
 class DamagedJson(DamagedExport):
     """The file is cut or changed JSON, or none."""
 
 
 def json_items(path: Path) -> Iterator[Any]:
-    """The items of `{"items": […]}`, of a list, or of JSON values one after the other, in order.
+    """The items of an answer `{"items": […]}`, or of a list, in order.
 
-    Numbers are exact: an `int`, or a `Decimal` where they have a point. Memory does not grow with
-    the file, except that a value of several that lie one after the other is read whole. Raises
-    `EmptyExport`, `DamagedJson` and `UnreadableExport`, before the first item or later.
+    A file may also hold several values, one after the other as in JSON lines: answers, lists, or
+    bare items. Each of them is read whole; else memory does not grow with the file. Numbers are
+    exact: an `int`, or a `Decimal` where they have a point. Raises `EmptyExport`, `DamagedJson` and
+    `UnreadableExport`, before the first item or later.
     """
     with _opened(path) as file:
-        prefix = _prefix(file)
+        prefix = "" if path.name.lower().endswith(_LINES) else _prefix(file)
     with _opened(path) as file:
-        # Only values that stand alone may be several: what follows an answer would pass unread.
-        for value in ijson.items(file, prefix, multiple_values=not prefix):
-            if not prefix and isinstance(value, dict) and isinstance(value.get(_ITEMS), list):
-                yield from value[_ITEMS]
-            else:
-                yield value
+        # Where one answer is looked into, another one behind it is an error: it would pass unread.
+        values = ijson.items(file, prefix, multiple_values=not prefix)
+        if prefix:
+            yield from values
+        else:
+            yield from chain.from_iterable(map(_several, values))
+
+
+def _several(value: Any) -> list[Any]:
+    """The items that one of several values holds."""
+    held = value.get(_ITEMS) if isinstance(value, dict) else value
+    return held if isinstance(held, list) else [value]
 
 
 def _prefix(file: BinaryIO) -> str:
@@ -71,7 +81,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
         raise DamagedJson(
             f"the JSON is cut, damaged, or none: {what}",
             where=path,
-            remedy="export or copy the file again, as UTF-8, one answer a file",
+            remedy="export or copy the file again, as UTF-8; name several answers in one .jsonl",
         ) from error
     except OSError as error:
         raise UnreadableExport(

@@ -235,6 +235,15 @@ def test_the_forms_of_an_answer(tmp_path: Path, text: str, ending: str) -> None:
     ]
 
 
+@pytest.mark.parametrize("lines", [(f"[{ONE}]", TWO), (f'{{"items": [{ONE}]}}', f"[{TWO}]")])
+def test_several_answers_are_lines(tmp_path: Path, lines: tuple[str, str]) -> None:
+    """As they come of one request an organisation."""
+    rows, _ = taken_in(
+        KIND.name, save(tmp_path / "2026-10-01.jsonl", "\n".join(lines)), tenant="acme"
+    )
+    assert rows["row"].to_list() == [1, 2]
+
+
 @pytest.mark.parametrize("text", ['{"items": []}', "[]"])
 def test_no_licence_at_all(tmp_path: Path, text: str) -> None:
     assert taken_in(KIND.name, save(tmp_path / "2026-10-01.json", text), tenant="a")[0].is_empty()
