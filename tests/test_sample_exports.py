@@ -83,7 +83,7 @@ def test_a_line_is_explained_down_to_the_record_of_the_export(from_exports: Path
     line = f"{PERIOD}/cedar-health/CH-HOSPITAL/overage/standard_agent/1"
     result = tenantbill("explain", line, "--store", from_exports, "--rows", "99")
     assert result.exit_code == 0, result.output
-    assert "licenses-2026-10-01.json, row 2" in result.output
+    assert "prices.xlsx, row 3" in result.output
     assert "agent-sessions/agent-sessions-2026-09-29..2026-10-07.json" in result.output
 
 

