@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -86,7 +87,7 @@ class _Document:
         self.begin = 0
 
     def members(self, opens: Opens) -> Iterator[Member]:
-        events = self._events()
+        events = chain.from_iterable(self._events())
         outer: list[tuple[tuple[str, ...], bool]] = []
         # Values that are in nothing stand one after the other, as in a list.
         place, in_list, key = (), True, ""  # type: tuple[str, ...], bool, str
@@ -125,13 +126,13 @@ class _Document:
             if event == "map_key":
                 key = plain
                 continue
-            if event in _STARTS:
-                if len(outer) == DEEPEST:
-                    raise self._damaged(f"a value is nested more than {DEEPEST} deep")
-                outer.append((holder, key))
-                holder = _STARTS[event]()
-                continue
-            if event in _ENDS:
+            if plain is None and event != "null":
+                if event in _STARTS:
+                    if len(outer) == DEEPEST:
+                        raise self._damaged(f"a value is nested more than {DEEPEST} deep")
+                    outer.append((holder, key))
+                    holder = _STARTS[event]()
+                    continue
                 value = holder
                 if not outer:
                     break
@@ -142,8 +143,11 @@ class _Document:
                 holder.append(value)
         return holder
 
-    def _events(self) -> _Events:
-        """What the parser sees, block by block. Raises the errors of bytes that are no JSON."""
+    def _events(self) -> Iterator[list[tuple[str, Any]]]:
+        """What the parser sees, block by block; a list is good until the next one comes.
+
+        Raises the errors of bytes that are no JSON.
+        """
         import ijson  # noqa: PLC0415 - most commands read no JSON
 
         found: Any = ijson.sendable_list()
@@ -166,7 +170,7 @@ class _Document:
                 raise self._damaged("a text has half a character") from error
             except _NUMBERS as error:
                 raise self._damaged("a number has too many digits") from error
-            yield from found
+            yield found
             found.clear()
         if is_empty:
             raise EmptyExport(
@@ -179,7 +183,7 @@ class _Document:
         except ijson.JSONError as error:
             raise self._cut() from error
         # A number that is in nothing ends with the file.
-        yield from found
+        yield found
 
     def _place(self) -> str:
         return f"{self.path}, after {self.number} records"
