@@ -39,8 +39,8 @@ ENDED: Final = object()
 Opens = Callable[[tuple[str, ...], str | None], bool]
 """Whether the members of an object (by its place and first key) or of a list (None) come singly."""
 
-_NUMBERS = (ValueError, ArithmeticError, SystemError)
-"""What comes of a number that is beyond any number."""
+_UNREADABLE = (ValueError, ArithmeticError, SystemError)
+"""What comes of a number beyond any number, and of half a character; by some backends, of more."""
 
 _STARTS: Final = {"start_map": dict, "start_array": list}
 _ENDS: Final = ("end_map", "end_array")
@@ -166,10 +166,8 @@ class _Document:
                 parser.send(text)
             except ijson.JSONError as error:
                 raise self._damaged(str(error).partition("\n")[0]) from error
-            except UnicodeDecodeError as error:
-                raise self._damaged("a text has half a character") from error
-            except _NUMBERS as error:
-                raise self._damaged("a number has too many digits") from error
+            except _UNREADABLE as error:
+                raise self._damaged("a number has too many digits, or a text is none") from error
             yield found
             found.clear()
         if is_empty:
@@ -180,7 +178,7 @@ class _Document:
             )
         try:
             parser.close()
-        except ijson.JSONError as error:
+        except (ijson.JSONError, *_UNREADABLE) as error:
             raise self._cut() from error
         # A number that is in nothing ends with the file.
         yield found

@@ -26,7 +26,7 @@ def _findings(*exports: tuple[str, Mapping[str, int]]) -> Iterable[tuple[str, st
         )
         for name, remarks in exports
     ]
-    listing = Listing("id", NOW, tuple(listed))
+    listing = Listing(1, NOW, tuple(listed))
     return [(found.code, found.subject) for found in remark_findings(listing)]
 
 
