@@ -9,7 +9,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tests.bench import core_polars, core_sql, scan
+from pipeline.sources import Source
+from tests.bench import core_polars, core_sql, scan, sources
 from tests.bench.agree import (
     Disagreement,
     Figures,
@@ -185,3 +186,14 @@ def test_the_table_has_medians_ratios_in_pairs_and_growth() -> None:
         *("2.50", "5.00", "×1.7 for ×10", "as said"),
     ]
     assert failed == "**Failed:** something"
+
+
+@pytest.mark.parametrize("kind", sources.MADE)
+def test_files_of_every_kind_of_source_are_read_without_a_broken_row(
+    tmp_path: Path, kind: str
+) -> None:
+    path = sources.made(tmp_path, kind, 600)
+    source = Source.of(kind, str(path), sources.MADE[kind].options, "a test")
+    batches = list(source.read(path))
+    assert sum(len(batch.rows) for batch in batches) == sources.read(kind, path) > 100
+    assert not any(len(batch.broken) for batch in batches)

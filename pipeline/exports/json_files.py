@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -38,8 +39,8 @@ ENDED: Final = object()
 Opens = Callable[[tuple[str, ...], str | None], bool]
 """Whether the members of an object (by its place and first key) or of a list (None) come singly."""
 
-_NUMBERS = (ValueError, ArithmeticError, SystemError)
-"""What comes of a number that is beyond any number."""
+_UNREADABLE = (ValueError, ArithmeticError, SystemError)
+"""What comes of a number beyond any number, and of half a character; by some backends, of more."""
 
 _STARTS: Final = {"start_map": dict, "start_array": list}
 _ENDS: Final = ("end_map", "end_array")
@@ -86,7 +87,7 @@ class _Document:
         self.begin = 0
 
     def members(self, opens: Opens) -> Iterator[Member]:
-        events = self._events()
+        events = chain.from_iterable(self._events())
         outer: list[tuple[tuple[str, ...], bool]] = []
         # Values that are in nothing stand one after the other, as in a list.
         place, in_list, key = (), True, ""  # type: tuple[str, ...], bool, str
@@ -125,13 +126,13 @@ class _Document:
             if event == "map_key":
                 key = plain
                 continue
-            if event in _STARTS:
-                if len(outer) == DEEPEST:
-                    raise self._damaged(f"a value is nested more than {DEEPEST} deep")
-                outer.append((holder, key))
-                holder = _STARTS[event]()
-                continue
-            if event in _ENDS:
+            if plain is None and event != "null":
+                if event in _STARTS:
+                    if len(outer) == DEEPEST:
+                        raise self._damaged(f"a value is nested more than {DEEPEST} deep")
+                    outer.append((holder, key))
+                    holder = _STARTS[event]()
+                    continue
                 value = holder
                 if not outer:
                     break
@@ -142,8 +143,11 @@ class _Document:
                 holder.append(value)
         return holder
 
-    def _events(self) -> _Events:
-        """What the parser sees, block by block. Raises the errors of bytes that are no JSON."""
+    def _events(self) -> Iterator[list[tuple[str, Any]]]:
+        """What the parser sees, block by block; a list is good until the next one comes.
+
+        Raises the errors of bytes that are no JSON.
+        """
         import ijson  # noqa: PLC0415 - most commands read no JSON
 
         found: Any = ijson.sendable_list()
@@ -162,11 +166,9 @@ class _Document:
                 parser.send(text)
             except ijson.JSONError as error:
                 raise self._damaged(str(error).partition("\n")[0]) from error
-            except UnicodeDecodeError as error:
-                raise self._damaged("a text has half a character") from error
-            except _NUMBERS as error:
-                raise self._damaged("a number has too many digits") from error
-            yield from found
+            except _UNREADABLE as error:
+                raise self._damaged("a number has too many digits, or a text is none") from error
+            yield found
             found.clear()
         if is_empty:
             raise EmptyExport(
@@ -176,10 +178,10 @@ class _Document:
             )
         try:
             parser.close()
-        except ijson.JSONError as error:
+        except (ijson.JSONError, *_UNREADABLE) as error:
             raise self._cut() from error
         # A number that is in nothing ends with the file.
-        yield from found
+        yield found
 
     def _place(self) -> str:
         return f"{self.path}, after {self.number} records"

@@ -124,7 +124,7 @@ def _check_list(path: Path, place: tuple[str, ...], asked: Asked) -> None:
 
 def _check_fields(path: Path, record: Any, number: int, asked: Asked) -> None:
     """Refuse a record with none of the fields that those of the query are known by."""
-    if not isinstance(record, dict) or not record or not record.keys().isdisjoint(asked.known_by):
+    if not isinstance(record, dict) or not record or any(map(record.__contains__, asked.known_by)):
         return
     found = ", ".join(list(record)[:5])
     kinds = [kind for field, kind in _KIND_OF_FIELD.items() if field in record]

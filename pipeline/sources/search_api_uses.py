@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from pipeline.sources.kind import Options
@@ -61,14 +62,15 @@ def uses_of(record: Any, reading: Reading) -> Uses:
     if is_ai_session(record):
         return _of_ai_session(record, reading)
     activities = _activities(record)
-    uses = list(_interactions(record, activities, reading))
+    uses = list(_interactions(record, activities, reading)) if reading.ai_agent_events else []
     remarks = []
     channel = _comparable(record.get("channelType"))
     if channel == "telephony":
         uses += _ivr_sessions(record, activities, reading)
-        uses += _toll_free_call(record, activities, reading)
-        if reading.toll_free and not any(_entries(record, activities)):
-            remarks.append("task_without_entry_point")
+        if reading.toll_free:
+            uses += _toll_free_call(record, activities, reading)
+            if not any(_entries(record, activities)):
+                remarks.append("task_without_entry_point")
     elif not channel:
         remarks.append("task_without_channel")
     if (channel == "telephony" or reading.ai_agent_events) and not any(map(_event, activities)):
@@ -181,6 +183,10 @@ def _word(value: Any) -> str | None:
 
 def _comparable(value: Any) -> str:
     """A name in one case; a telephone number as its digits, however it is grouped."""
-    text = str(value).strip().casefold() if isinstance(value, str | int) else ""
+    return _folded(str(value)) if isinstance(value, str | int) else ""
+
+
+@lru_cache(maxsize=4_096)
+def _folded(text: str) -> str:
     digits = text.translate(_UNGROUPED)
-    return digits if digits.isdecimal() else text
+    return digits if digits.isdecimal() else text.strip().casefold()
