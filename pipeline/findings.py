@@ -30,6 +30,7 @@ CODES: Final[dict[str, tuple[str, str]]] = {
     "no_entitled_subscription": (WARNING, "R7.2"),
     "access_lost": (WARNING, "R9.3"),
     "quarantined": (WARNING, "R11.2"),
+    "channel_unknown": (WARNING, "R11.2"),
     "primary_changed": (NOTICE, "R2.3"),
     "superseded": (NOTICE, "R11.1"),
     "partner_read_only": (NOTICE, "R9.4"),

@@ -17,13 +17,12 @@ from io import BytesIO
 import numpy as np
 import polars as pl
 
+
 @lru_cache
 def quoted_field(separator: str) -> re.Pattern[bytes]:
     """A quoted field, from the separator before it to the one behind."""
     mark = re.escape(separator.encode())
-    return re.compile(
-        rb'(?:(?<=[%b\n])|\A)"[^"]*+(?:""[^"]*+)*+"(?=[%b\r\n]|\Z)' % (mark, mark)
-    )
+    return re.compile(rb'(?:(?<=[%b\n])|\A)"[^"]*+(?:""[^"]*+)*+"(?=[%b\r\n]|\Z)' % (mark, mark))
 
 
 _AT_ONCE = 2**16
@@ -132,9 +131,7 @@ def _count_line_ends(block: bytes) -> int:
     return len(at) if (every[at + 1] == ord("\n")).all() else 0
 
 
-def _all_there(
-    frame: pl.DataFrame, size: int, rest: bytes, separator: str, quoted: int
-) -> bool:
+def _all_there(frame: pl.DataFrame, size: int, rest: bytes, separator: str, quoted: int) -> bool:
     """Whether cells, separators and line feeds make up the `size` bytes that are nothing else."""
     # Without quotes each line feed makes a row; were one dropped, the sum below would not tie.
     lines = _count(rest, ord("\n")) if quoted else frame.height

@@ -78,9 +78,7 @@ def _origins(columns: Sequence[pl.Expr]) -> dict[str, str]:
     }
 
 
-def _check_types(
-    path: Path, schema: pl.Schema, table: Table, origins: Mapping[str, str]
-) -> None:
+def _check_types(path: Path, schema: pl.Schema, table: Table, origins: Mapping[str, str]) -> None:
     """Refuse a column whose type cannot be read exactly as the feed's kind."""
     for column in table:
         dtype = schema.get(column.name)

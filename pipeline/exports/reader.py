@@ -10,8 +10,8 @@ from pathlib import Path
 
 from pipeline.exports.batch import Batch
 from pipeline.exports.csv_files import csv_table, read_header
-from pipeline.exports.find import ENDINGS, kind_of
 from pipeline.exports.faults import UnknownFileKind
+from pipeline.exports.find import ENDINGS, kind_of
 from pipeline.exports.headers import check_header, strangers
 from pipeline.exports.judge import Cells, judge
 from pipeline.exports.parquet_files import parquet_cells, read_columns

@@ -72,7 +72,14 @@ def first_record(lines: list[str], separator: str = ",") -> tuple[Row, int] | No
     feed = Lines(lines)
     with _any_length():
         try:
-            return next(((row, feed.at) for row in csv.reader(feed, delimiter=separator, strict=True) if row), None)
+            return next(
+                (
+                    (row, feed.at)
+                    for row in csv.reader(feed, delimiter=separator, strict=True)
+                    if row
+                ),
+                None,
+            )
         except csv.Error:
             if feed.ran_out:
                 return None
