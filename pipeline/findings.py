@@ -37,6 +37,7 @@ CODES: Final[dict[str, tuple[str, str]]] = {
     "license_not_mapped": (WARNING, "R3.2"),
     "license_without_meter": (WARNING, "R5.1"),
     "license_contradicting": (WARNING, "R5.1"),
+    "channel_unknown": (WARNING, "R11.2"),
     "primary_changed": (NOTICE, "R2.3"),
     "superseded": (NOTICE, "R11.1"),
     "partner_read_only": (NOTICE, "R9.4"),

@@ -1,7 +1,7 @@
 """`connect-usage`: the usage of Webex Connect, a workbook of a sheet a channel, or CSV files.
 
-Belongs here: channels, their meters and counts, whose a row is, and what names it. Does not belong
-here: workbooks and CSV (`exports`).
+Belongs here: whose a row is, what names it, and what is said of it. Does not belong here: channels
+(`connect_channels.py`), workbooks and CSV (`exports`).
 
 A row is a count, and comes again in later exports: counts of a month are final from the 4th of the
 next (UTC). So that the later count replaces the earlier one (R11.1), `event_id` is made of what the
@@ -14,7 +14,7 @@ The `subscription_id` here is one of the Connect platform, not a contract: it is
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,31 +22,13 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.errors import did_you_mean
-from pipeline.exports import Cells
+from pipeline.exports import Cells, MissingColumn
 from pipeline.exports.cells import read_texts
-from pipeline.exports.csv_files import csv_table
-from pipeline.exports.faults import MissingColumn, UndecidedColumn
-from pipeline.exports.headers import check_repeats
-from pipeline.exports.workbooks import workbook
+from pipeline.sources.connect_channels import METERS, WORKBOOK, Channel, channels
 from pipeline.sources.kind import TENANT, TENANTS, Key, Kind, Options
-from pipeline.sources.mapping import check_there
 from pipeline.sources.repeats import Repeats
 from schemas.columns import Kind as Holds
 from schemas.feeds import USAGE
-
-METERS: Mapping[str, str] = {
-    "SMS": "connect_sms",
-    "WhatsApp": "connect_whatsapp",
-    "Email": "connect_email",
-    "Voice": "connect_voice",
-    "Automated Interactions": "connect_interaction",
-}
-"""The meters of channels, by what a channel's name begins with."""
-
-COUNTS = frozenset(
-    ("count", "total", "total count", "usage count", "billable count", "billable units", "quantity")
-)
-"""The names of columns that surely count, where a channel has exactly one of them."""
 
 START, ORGANISATION, CLIENT = "usage_start_time", "cpass_orgid", "Client ID"
 
@@ -63,30 +45,18 @@ DIMENSIONS = (
 )
 """What a row is about besides its channel and start; names of what has an id may change."""
 
-SUMMARY = "summary"
-"""The sheet that says again what the others say."""
-
-UNBILLED, PROVISIONAL = "connect_channel_unbilled", "connect_provisional"
+UNBILLED, UNKNOWN = "connect_channel_unbilled", "connect_channel_unknown"
+PROVISIONAL = "connect_provisional"
 FINAL_AFTER = timedelta(days=3)
 _NOTHING = pl.DataFrame(schema={"event_id": pl.String})
 _DAY = re.compile(r"(?:^|(?<=[^0-9]))([0-9]{4}-[0-9]{2}-[0-9]{2})$|^([0-9]{4}-[0-9]{2}-[0-9]{2})")
 
 
 @dataclass(frozen=True, slots=True)
-class _Channel:
-    """The usage of one channel: its name in words, where it stands, and its rows as they are."""
-
-    words: Sequence[str]
-    place: str
-    header: Sequence[str]
-    cells: Callable[[Collection[str]], Iterator[Cells]]
-
-
-@dataclass(frozen=True, slots=True)
 class _Reading:
     """What the rows of a channel are made of: their meter, and the column that counts them."""
 
-    channel: _Channel
+    channel: Channel
     meter: str
     count: str
     dimensions: Sequence[str]
@@ -113,7 +83,7 @@ class _Reading:
         texts = [
             part.str.replace_many(["\\", "|"], ["\\\\", "\\|"]).fill_null("") for part in parts
         ]
-        named = pl.concat_str(pl.lit(" ".join(self.channel.words)), *texts, separator="|")
+        named = pl.concat_str(pl.lit(self.channel.name), *texts, separator="|")
         return frame.select(pl.when(pl.col(START).is_not_null()).then(named)).to_series()
 
     def _tenant(self) -> pl.Expr:
@@ -138,41 +108,24 @@ def _cells(path: Path, options: Options) -> Iterator[Cells]:
     row names the sheet and the row in it.
     """
     repeats, final_before, before = Repeats(), _final_before(path), 0
-    for channel in _channels(path, options):
-        reading = _reading(channel, options)
+    for channel in channels(path, options):
+        meter = channel.meter(options)
+        reading = _reading(channel, meter, options) if meter else None
+        silent = UNKNOWN if meter is None else UNBILLED
         last = 0
         for cells in channel.cells(reading.used if reading else ()):
             numbers = _numbers(cells, last)
             last = numbers[-1]
             here = replace(cells, numbers=numbers + before)
-            yield _billed(here, reading, repeats, final_before) if reading else _unbilled(here)
+            if reading:
+                yield _billed(here, reading, repeats, final_before)
+            else:
+                yield _not_billed(here, silent)
         before += last
 
 
-def _channels(path: Path, options: Options) -> Iterator[_Channel]:
-    """The channels of a file; not those that say nothing, and not the summary."""
-    if not path.name.lower().endswith(ENDINGS[0]):
-        header, every = csv_table(path)
-        check_repeats(path, header)
-        stem = path.name.lower().removesuffix(".gz").removesuffix(".csv")
-        words = _words(options["channel"] or stem)
-        if not options["channel"]:
-            words = [word for word in words if not word[0].isdigit()]
-        if words != [SUMMARY]:
-            yield _Channel(words, str(path), header, lambda _: every)
-        return
-    with workbook(path) as sheets:
-        for sheet in sheets:
-            words, header = _words(sheet.name), sheet.header()
-            if header and words != [SUMMARY]:
-                yield _Channel(words, f"{path}, sheet {sheet.name!r}", header, sheet.cells)
-
-
-def _reading(channel: _Channel, options: Options) -> _Reading | None:
-    """How the rows of a channel are read; None where no meter counts them."""
-    meter = _of(channel, {**METERS, **options["meters"]})
-    if not meter:
-        return None
+def _reading(channel: Channel, meter: str, options: Options) -> _Reading:
+    """How the rows of a channel are read. Raises `MissingColumn`, `UndecidedColumn`."""
     if START not in channel.header:
         raise _lacks(channel, START)
     if not options["tenant"]:
@@ -183,42 +136,19 @@ def _reading(channel: _Channel, options: Options) -> _Reading | None:
     return _Reading(
         channel,
         meter,
-        _count(channel, options),
+        channel.count(options),
         tuple(name for name in dict.fromkeys(every) if name in channel.header),
         options,
     )
 
 
-def _count(channel: _Channel, options: Options) -> str:
-    """The column that counts: the one that is said, or the only one whose name says so."""
-    said = _of(channel, options["counts"])
-    if said:
-        check_there(said, channel.header, channel.place, "counts speaks of")
-        return said
-    found = [name for name in channel.header if " ".join(_words(name)) in COUNTS]
-    if len(found) == 1:
-        return found[0]
-    name = " ".join(channel.words)
-    raise UndecidedColumn(
-        f"it would be a guess which column counts: {', '.join(map(repr, channel.header))}",
-        where=f"{channel.place}, header",
-        remedy=f'say it in the [[source]]: counts = {{ "{name}" = "…" }}',
-    )
-
-
-def _lacks(channel: _Channel, name: str) -> MissingColumn:
+def _lacks(channel: Channel, name: str) -> MissingColumn:
     known = f"export it with {name}, as Webex Connect names it"
     return MissingColumn(
         f"the header lacks {name!r}",
         where=f"{channel.place}, header",
         remedy=did_you_mean(name, channel.header, known),
     )
-
-
-def _of(channel: _Channel, table: Mapping[str, str]) -> str | None:
-    """What a table says of a channel: of all names that its own begins with, the longest's."""
-    begins = [name for name in table if _words(name) == list(channel.words[: len(_words(name))])]
-    return table[max(begins, key=lambda name: len(_words(name)))] if begins else None
 
 
 def _billed(
@@ -236,10 +166,10 @@ def _billed(
     return replace(made, frame=made.frame.with_columns(event), remarks=remarks)
 
 
-def _unbilled(cells: Cells) -> Cells:
+def _not_billed(cells: Cells, remark: str) -> Cells:
     """No rows, and how many records that is not."""
     nowhere = pl.Series([], dtype=pl.Int64)
-    return Cells(_NOTHING, numbers=nowhere, remarks={UNBILLED: cells.frame.height})
+    return Cells(_NOTHING, numbers=nowhere, remarks={remark: cells.frame.height})
 
 
 def _numbers(cells: Cells, last: int) -> pl.Series:
@@ -259,22 +189,16 @@ def _final_before(path: Path) -> datetime | None:
     return day and (day - FINAL_AFTER).replace(day=1, tzinfo=UTC)
 
 
-def _words(name: str) -> list[str]:
-    return [word for word in re.split(r"[\W_]+", name.casefold()) if word]
-
-
 def _check(options: Options) -> None:
     if options["tenant"] and options["tenants"]:
         raise ValueError("tenant and tenants contradict each other; leave one of them out")
 
 
-ENDINGS = (".xlsx", ".csv", ".csv.gz")
-
 KIND = Kind(
     "connect-usage",
     "the monthly usage of Webex Connect: a workbook, or CSV files of a channel each",
     lambda _: USAGE,
-    ENDINGS,
+    (WORKBOOK, ".csv", ".csv.gz"),
     _cells,
     {
         "tenant": TENANT,

@@ -118,6 +118,11 @@ REMARKS: Mapping[str, Remark] = {
         "{records} of Webex Connect are of channels that no meter counts.",
         "Nothing to do if nobody pays for them; else name a meter in meters of the source.",
     ),
+    "connect_channel_unknown": Remark(
+        "channel_unknown",
+        "{records} of Webex Connect are of channels that nobody has named: they are not billed.",
+        'Name the meter of the channel in meters of the source, or "" if there is none.',
+    ),
     "connect_provisional": Remark(
         "provisional_usage",
         "{records} of Webex Connect are of a month that was not final when it was exported.",

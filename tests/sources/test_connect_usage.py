@@ -58,6 +58,7 @@ def test_a_sheet_a_channel(tmp_path: Path) -> None:
         Automated_Interactions=[row("org-a", 8)],
         Numbers=[row("org-a", 1), row("org-a", 1)],
         RCS=[],
+        Carrier_pigeon=[row("org-a", 1)],
     )
     it = source("connect-usage", path, tenants=TENANTS)
     frame = read(it)
@@ -73,7 +74,7 @@ def test_a_sheet_a_channel(tmp_path: Path) -> None:
     assert frame["started_at"].unique().to_list() == [datetime(2026, 10, 1, tzinfo=UTC)]
     assert frame["ended_at"].null_count() == frame.height
     assert frame["event_id"].n_unique() == frame.height
-    assert remarks(it) == {"connect_channel_unbilled": 2}
+    assert remarks(it) == {"connect_channel_unbilled": 2, "connect_channel_unknown": 1}
 
 
 @pytest.mark.parametrize("kind", ["xlsx", "csv"])
@@ -123,13 +124,14 @@ def test_the_name_of_a_file_says_its_channel(tmp_path: Path, name: str, meter: s
     path = columns(tmp_path / name, row("org-a", 3))
     if name.endswith(".gz"):
         path.write_bytes(gzip.compress(path.read_bytes()))
-    meters = {"RCS": "connect_rcs", "voice outbound": "connect_dialled", "Email": ""}
+    meters = {"RCS": "connect_rcs", "voice outbound": "connect_dialled", "email": ""}
     it = source("connect-usage", path, meters=meters)
     assert read(it)["meter"].to_list() == ([meter] if meter else [])
-    unbilled = {} if meter or name == "Summary.csv" else {"connect_channel_unbilled": 1}
-    assert remarks(it) == unbilled
-    said = source("connect-usage", path, channel="WhatsApp")
-    assert read(said)["meter"].to_list() == ["connect_whatsapp"]
+    known = name in ("Email.csv", "10DLC.csv")
+    said = "connect_channel_unbilled" if known else "connect_channel_unknown"
+    assert remarks(it) == ({} if meter or name == "Summary.csv" else {said: 1})
+    told = source("connect-usage", path, channel="WhatsApp")
+    assert read(told)["meter"].to_list() == ["connect_whatsapp"]
 
 
 @pytest.mark.parametrize(
@@ -280,7 +282,7 @@ def billed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     contracts = feeds.pop("subscriptions")
     save(feeds, tmp_path / "feeds")
     header = [f"{name}!" for name in contracts[0]]
-    columns(tmp_path / "contracts.csv", *(list(one.values()) for one in contracts), header=header)
+    columns(tmp_path / "contracts.csv", *([*one.values()] for one in contracts), header=header)
     mapped = ", ".join(f'{name} = "{name}!"' for name in contracts[0])
     Path("tenantbill.toml").write_text(
         '[[source]]\nkind = "csv"\npath = "contracts.csv"\nfeed = "subscriptions"\n'
@@ -317,7 +319,7 @@ def test_from_the_exports_to_the_invoice(billed: Path) -> None:
         for one in shown("invoice_lines", PERIOD, billed / "store")
         if one["meter"] == "connect_sms"
     ]
-    assert lines == [("a-S", 113, "5.65"), ("b-S", 8, "0.4")]
+    assert lines == [("a-S", Decimal(113), "5.65"), ("b-S", Decimal(8), "0.4")]
     found = shown("findings", PERIOD, billed / "store")
     assert sum(one["code"] == "superseded" for one in found) == 2
 
