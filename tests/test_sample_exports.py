@@ -31,7 +31,7 @@ CH-HOSPITAL/overage/ai_agent/1                  93       38.13
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the script writes: the exports again, and the same month as feeds."""
     folder = tmp_path_factory.mktemp("made")
-    program = [sys.executable, SAMPLES / "make_exports.py", "--out", folder]
+    program: list[str | Path] = [sys.executable, SAMPLES / "make_exports.py", "--out", folder]
     subprocess.run(program, check=True, timeout=60)
     return folder
 

@@ -74,20 +74,13 @@ def value_of(cell: Element, texts: list[str], formats: Formats) -> Value | None:
         return Value(UNCALCULATED, True)
     if inline is not None:
         stored = import_module("openpyxl.cell.text").Text.from_tree(inline).content
-    if not stored:
-        return None
-    match kind:
-        case "s":
-            text = texts[int(stored)]
-            return Value(text) if text else None
-        case "n":
-            return _number(stored, int(cell.get("s", 0)), formats)
-        case "b":
-            return Value("TRUE" if stored in ("1", "true") else "FALSE")
-        case "e":
-            return Value(stored, True)
-        case _:
-            return Value(stored)
+    if kind == "s" and stored:
+        stored = texts[int(stored)]
+    if kind == "n" and stored:
+        return _number(stored, int(cell.get("s", 0)), formats)
+    if kind == "b" and stored:
+        stored = "TRUE" if stored in ("1", "true") else "FALSE"
+    return Value(stored, kind == "e") if stored else None
 
 
 def _number(stored: str, style: int, formats: Formats) -> Value:

@@ -1,7 +1,7 @@
 """Workbooks (`.xlsx`): the rows of their sheets as raw cells, row by row, in bounded memory.
 
-Belongs here: the package, its sheets, and rows as blocks of cells. Does not belong here: what a cell
-says (`sheet_values.py`), and which sheets are meant (`sources`).
+Belongs here: the package, its sheets, and rows as blocks of cells. Does not belong here: what a
+cell says (`sheet_values.py`), and which sheets are meant (`sources`).
 
 openpyxl reads the package: which sheets there are, their texts and formats. The rows are taken from
 the sheet's XML, since openpyxl gives numbers as floats, does not tell a formula that was never

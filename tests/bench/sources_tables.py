@@ -105,7 +105,7 @@ def mapped_parquet(path: Path, rows: int) -> None:
 
 
 class Table(NamedTuple):
-    """A kind of source, the name of a file, how the file is made, and the settings of the source."""
+    """A kind of source, the name of a file, how that is made, and the settings of the source."""
 
     kind: str
     name: str

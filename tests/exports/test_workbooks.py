@@ -134,7 +134,16 @@ def test_1904(tmp_path: Path) -> None:
 
 
 def test_rows_keep_the_numbers_of_the_sheet(tmp_path: Path) -> None:
-    rows = [[], ["a", None, "b"], [None, None, 1], [], ["", "unnamed"], ["x"], [], []]
+    rows: list[list[object]] = [
+        [],
+        ["a", None, "b"],
+        [None, None, 1],
+        [],
+        ["", "unnamed"],
+        ["x"],
+        [],
+        [],
+    ]
     path = saved(tmp_path / "x.xlsx", rows)
     assert first_sheet(path) == (["a", "b"], [(None, "1"), ("x", None)], [3, 6])
     with workbook(path) as sheets:

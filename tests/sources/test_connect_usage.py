@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -39,7 +40,7 @@ def book(folder: Path, name: str = "connect.xlsx", **channels: list[list[object]
     return save_workbook(folder / name, {key: [HEADER, *rows] for key, rows in sheets.items()})
 
 
-def columns(path: Path, *rows: list[object], header: list[str] = HEADER) -> Path:
+def columns(path: Path, *rows: Sequence[object], header: list[str] = HEADER) -> Path:
     """A CSV file of a channel."""
     with path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file, lineterminator="\n").writerows([header, *rows])
