@@ -30,10 +30,16 @@ CODES: Final[dict[str, tuple[str, str]]] = {
     "no_entitled_subscription": (WARNING, "R7.2"),
     "access_lost": (WARNING, "R9.3"),
     "quarantined": (WARNING, "R11.2"),
+    "no_export_of_days": (WARNING, "R11.2"),
+    "extract_starts_late": (WARNING, "R4.1"),
+    "export_older_than_data": (WARNING, "R11.2"),
+    "snapshot_too_old": (WARNING, "R11.2"),
     "primary_changed": (NOTICE, "R2.3"),
     "superseded": (NOTICE, "R11.1"),
     "partner_read_only": (NOTICE, "R9.4"),
     "unknown_columns": (NOTICE, "R11.2"),
+    "extracts_overlap": (NOTICE, "R11.1"),
+    "snapshot_after_begin": (NOTICE, "R11.2"),
 }
 """Every code there is: its severity, and the rule that it comes from (R8.4)."""
 
