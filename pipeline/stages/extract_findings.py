@@ -123,7 +123,8 @@ def _overlaps(source: ListedSource, starts: pl.DataFrame, period: Period) -> Ite
         yield finding(
             "extracts_overlap",
             tenant,
-            f"Several exports of {source.label} hold rows of {days_in_words(days)}: {names}.",
+            f"Several exports of {source.label} hold rows of the same hours of "
+            f"{days_in_words(days)}: {names}.",
             "Nothing to do where the same record has the same id in each: the row of the last "
             "export by name counts (R11.1).",
             subject=source.label,
