@@ -7,7 +7,6 @@ read (`pipeline.store`).
 """
 
 from pipeline.exports.batch import Batch
-from pipeline.exports.find import Export, find_exports
 from pipeline.exports.faults import (
     DamagedExport,
     DamagedGzip,
@@ -25,6 +24,7 @@ from pipeline.exports.faults import (
     UnreadableHeader,
     UnusableColumn,
 )
+from pipeline.exports.find import Export, find_exports
 from pipeline.exports.judge import Cells, judge
 from pipeline.exports.reader import read_export, unknown_columns
 

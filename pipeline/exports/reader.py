@@ -11,8 +11,8 @@ from pathlib import Path
 from pipeline.exports.ahead import one_ahead
 from pipeline.exports.batch import Batch
 from pipeline.exports.csv_files import BLOCK_BYTES, csv_cells, read_header
-from pipeline.exports.find import ENDINGS, kind_of
 from pipeline.exports.faults import UnknownFileKind
+from pipeline.exports.find import ENDINGS, kind_of
 from pipeline.exports.headers import check_header, strangers
 from pipeline.exports.judge import Cells, judge
 from pipeline.exports.parquet_files import parquet_cells, read_columns
