@@ -46,10 +46,16 @@ OF_EXPORTS: Final[dict[str, tuple[str, str]]] = {
     "license_without_meter": (WARNING, "R5.1"),
     "license_contradicting": (WARNING, "R5.1"),
     "channel_unknown": (WARNING, "R11.2"),
+    "no_export_of_days": (WARNING, "R11.2"),
+    "extract_starts_late": (WARNING, "R4.1"),
+    "export_older_than_data": (WARNING, "R11.2"),
+    "snapshot_too_old": (WARNING, "R11.2"),
     "records_passed_over": (NOTICE, "R11.2"),
     "user_not_active": (NOTICE, "R9.1"),
     "channel_unbilled": (NOTICE, "R11.2"),
     "provisional_usage": (NOTICE, "R11.1"),
+    "extracts_overlap": (NOTICE, "R11.1"),
+    "snapshot_after_begin": (NOTICE, "R11.2"),
 }
 """The codes of what sources say of their exports; a feed as it stands never has one."""
 

@@ -18,12 +18,13 @@ from pipeline.findings import ERROR
 from pipeline.fingerprint import billing_code, fingerprint, reading_code
 from pipeline.issuing.life import Life
 from pipeline.period import Period
-from pipeline.request import Request, inputs_of, parts_of, pieces_of, tasks_of
+from pipeline.request import Request, inputs_of, parts_of, pieces_of, seen_of, tasks_of
 from pipeline.sources.kinds import is_snapshot
 from pipeline.sources.snapshots import intervals
 from pipeline.stages.assumptions import Assumption, assumed
 from pipeline.stages.bucket import buckets, run_bucket
 from pipeline.stages.conclude import Evidence
+from pipeline.stages.coverage import coverage_findings
 from pipeline.stages.ingest import ingest
 from pipeline.stages.order import OF_USAGE, STAGES
 from pipeline.stages.terms import Terms, build_terms
@@ -101,6 +102,7 @@ def work_out(request: Request, executor: Executor, progress: Progress) -> Worked
     current = {name: part for name, part in parts.items() if (name, part) in published}
     _check_input(request, current)
     todo = [stage for stage in request.stages if stage.name not in current]
+    everyone = terms.tenants
     if request.only_tenants is not None:
         terms = terms.of(request.only_tenants)
     outcomes: list[str] = []
@@ -117,6 +119,9 @@ def work_out(request: Request, executor: Executor, progress: Progress) -> Worked
         landed.stored_rows,
         lambda name: pl.concat(work.load(outcome, name) for outcome in outcomes),
         draft.of,
+        lambda: coverage_findings(
+            listing, landed, everyone, request.period, seen_of(request, listing)
+        ),
     )
     for stage in todo:
         progress(Step(stage.name))

@@ -118,6 +118,7 @@ KIND = Kind(
     feed=lambda _: USAGE,
     endings=(*JSON_ENDINGS, ".csv", ".csv.gz"),
     cells=_cells,
+    selects_by_start=True,
     keys={
         "tenant": TENANT,
         "tenants": TENANTS,

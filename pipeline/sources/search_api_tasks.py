@@ -105,6 +105,7 @@ KIND = Kind(
     feed=lambda _: USAGE,
     endings=JSON_ENDINGS,
     cells=_cells,
+    selects_by_start=True,
     keys={
         "tenant": TENANT,
         "tenants": TENANTS,

@@ -61,7 +61,7 @@ def ingest(
     """
     landed = LandedStore(store)
     before = landed.listing()
-    found = _found(feeds, sources)
+    found = [one for table in FEEDS for one in found_of(table, feeds, sources)]
     arrivals = _arrivals(found, before, executor, now.astimezone(UTC).isoformat())
     known = _known(before.exports, arrivals, landed) if before else {}
     listed = {_key(one): known.get(_key(one), one.export) for one in arrivals}
@@ -148,21 +148,28 @@ def land_group(
 Found = tuple[Table, Export, Source | None]
 
 
-def _found(feeds: Path | None, sources: Sequence[Source]) -> list[Found]:
-    """Every export, feed by feed, and in each in the order in which they count (R11.1)."""
-    every: list[Found] = []
-    for table in FEEDS:
-        found: list[Found] = []
-        if feeds is not None:
-            found += [(table, export, None) for export in find_exports(feeds, table)]
-        for source in sources:
-            if source.table is table:
-                found += [(table, export, source) for export in source.exports()]
-        if not found and not table.optional:
-            raise _missing(table, feeds)
-        _refuse_twice(found)
-        every += sorted(found, key=lambda one: (one[1].path.name, one[1].name))
-    return every
+def found_of(table: Table, feeds: Path | None, sources: Sequence[Source]) -> list[Found]:
+    """Every export of a feed, in the order in which they count (R11.1).
+
+    Raises `FeedMissing` for a feed that every run needs, `UsageError` for a file that is found
+    twice, and `ExportError` for what cannot be one.
+    """
+    found: list[Found] = []
+    if feeds is not None:
+        found += [(table, export, None) for export in find_exports(feeds, table)]
+    for source in sources:
+        if source.table is table:
+            found += [(table, export, source) for export in source.exports()]
+    if not found and not table.optional:
+        raise _missing(table, feeds)
+    _refuse_twice(found)
+    return sorted(found, key=lambda one: (one[1].path.name, one[1].name))
+
+
+def stat_of(path: Path) -> tuple[int, ...]:
+    """What the file system says of a file, its size first; it changes with the content."""
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 
 def _missing(table: Table, feeds: Path | None) -> FeedMissing:
@@ -209,10 +216,9 @@ def _arrivals(
     arrivals, hashes = [], []
     for table, one, source in found:
         path, name = one.path, one.name
-        status = path.stat()
-        stat = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+        stat = stat_of(path)
         export = ListedExport(
-            table.name, name, "", status.st_size, 0, arrived_at, "", 0, reading_code(), (), stat
+            table.name, name, "", stat[0], 0, arrived_at, "", 0, reading_code(), (), stat
         )
         if source:
             export = replace(export, kind=source.kind_name, source=source.print)

@@ -39,10 +39,8 @@ def store_lock(store: Path, wait_seconds: float) -> Iterator[None]:
         deadline = time.monotonic() + wait_seconds
         while not _taken(file.fileno()):
             if time.monotonic() >= deadline:
-                file.seek(0)
-                holder = file.read().strip() or "an unknown process"
                 raise StoreLocked(
-                    f"another run is using this store ({holder})",
+                    f"another run is using this store ({_named_in(file)})",
                     where=store,
                     remedy="let it finish and run again, or wait for it with --wait SECONDS",
                 )
@@ -51,6 +49,28 @@ def store_lock(store: Path, wait_seconds: float) -> Iterator[None]:
         file.write(f"process {os.getpid()} on {socket.gethostname()}")
         file.flush()
         yield
+
+
+def holder_of(store: Path) -> str | None:
+    """Who holds a store now, if anybody does. Changes nothing, and never waits.
+
+    Raises `OSError` where the lock cannot be looked at.
+    """
+    try:
+        file = (store / ".lock").open(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    with file:
+        try:
+            fcntl.flock(file.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return _named_in(file)
+    return None
+
+
+def _named_in(file: TextIO) -> str:
+    file.seek(0)
+    return file.read().strip() or "an unknown process"
 
 
 def _opened(store: Path) -> TextIO:

@@ -36,7 +36,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from pipeline.measures.arrays import Ints
+from pipeline.measures.arrays import Ints, Whole
 from schemas.feeds import USAGE
 
 Words = npt.NDArray[np.uint64]
@@ -161,11 +161,15 @@ class LandedUsage:
     def whence(self, positions: Ints) -> tuple[Ints, Ints]:
         """The index of the export that rows came in, and the number of the row in it, from 1."""
         arrival = self.take("arrival", positions).astype(np.int64)
-        export = np.searchsorted(self._first_arrival, arrival, side="right") - 1
+        export = self.export_of(arrival)
         if (self._folder / "numbers.bin").exists():
             numbers: Ints = self._mapped("numbers", np.int64)[arrival]
             return export, numbers
         return export, arrival - self._first_arrival[export] + 1
+
+    def export_of(self, arrival: Whole) -> Ints:
+        """The index of the export that rows came in, by their positions as they came."""
+        return np.searchsorted(self._first_arrival, arrival, side="right") - 1
 
     def event_ids(self, positions: Ints) -> list[bytes]:
         """The event ids of some rows, as UTF-8."""
