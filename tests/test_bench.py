@@ -193,7 +193,8 @@ def test_files_of_every_kind_of_source_are_read_without_a_broken_row(
     tmp_path: Path, kind: str
 ) -> None:
     path = sources.made(tmp_path, kind, 600)
-    source = Source.of(kind, str(path), sources.MADE[kind].options, "a test")
+    one = sources.MADE[kind]
+    source = Source.of(one.kind, str(path), one.options, "a test")
     batches = list(source.read(path))
-    assert sum(len(batch.rows) for batch in batches) == sources.read(kind, path) > 100
+    assert sum(len(batch.rows) for batch in batches) == sources.read(kind, path) > 10
     assert not any(len(batch.broken) for batch in batches)

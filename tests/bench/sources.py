@@ -2,39 +2,24 @@
 
     python -m tests.bench.sources --rows 100000 1000000 --folder bench
 
-Belongs here: for each kind, a file of made-up records, and how a source of it is set up. Does not
-belong here: billing what was read (`scenarios`).
+Belongs here: measuring. Does not belong here: what is read (`sources_webex`, `sources_control`,
+`sources_tables`), and billing it (`scenarios`).
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from pipeline.sources import Source
+from tests.bench import sources_control, sources_tables, sources_webex
+from tests.bench.made import Made
 from tests.bench.take import Taken, python, take
 
 FOLDER = Path(tempfile.gettempdir()) / "tenantbill-bench"
-PAGE = 250
-FIRST_MS = 1_790_000_000_000
-
-
-_Writer = Callable[[Path, int], None]
-
-
-@dataclass(frozen=True)
-class Made:
-    """A file of so many records of a kind: its ending, what writes it, and the source's options."""
-
-    ending: str
-    write: _Writer
-    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 def main() -> None:
@@ -58,7 +43,7 @@ def made(folder: Path, kind: str, records: int) -> Path:
     path = folder / f"{kind}-{records}{MADE[kind].ending}"
     if not path.exists():
         print(f"generating {path}", file=sys.stderr, flush=True)
-        unfinished = path.with_name(f".{path.name}")
+        unfinished = path.with_name(f"unfinished-{path.name}")
         MADE[kind].write(unfinished, records)
         unfinished.rename(path)
     return path
@@ -66,96 +51,13 @@ def made(folder: Path, kind: str, records: int) -> Path:
 
 def read(kind: str, path: Path) -> int:
     """Read a file to its end, batch by batch; gives how many rows it came to."""
-    source = Source.of(kind, str(path), MADE[kind].options, "the benchmark")
+    one = MADE[kind]
+    source = Source.of(one.kind, str(path), one.options, "the benchmark")
     return sum(batch.rows.height for batch in source.read(path))
 
 
-def _pages(query: str, listed: str, record: Callable[[int], Any], span: int) -> _Writer:
-    """Answers a line each; the last page of each `span` records says that it is the last."""
-
-    def write(path: Path, records: int) -> None:
-        with path.open("w", encoding="utf-8") as file:
-            for begin in range(0, records, PAGE):
-                end = min(begin + PAGE, records)
-                info = {"hasNextPage": end < records and end % span != 0, "endCursor": str(end)}
-                body = {listed: [record(number) for number in range(begin, end)], "pageInfo": info}
-                file.write(json.dumps({"data": {query: body}}) + "\n")
-
-    return write
-
-
-def _id(number: int, of: str) -> str:
-    return f"{of}{number:07x}-0000-4000-8000-000000000000"
-
-
-def _session(number: int) -> dict[str, Any]:
-    start = FIRST_MS + number * 997 % 2_592_000_000
-    return {
-        "agentSessionId": _id(number, "a"),
-        "agentId": _id(number % 5_003, "b"),
-        "teamId": _id(number % 53, "c"),
-        "siteId": _id(number % 7, "d"),
-        "startTime": start,
-        "endTime": start + number * 7_919 % 36_000_000,
-        "isActive": number % 101 == 0,
-        "channelInfo": [
-            {
-                "channelId": _id(number * 3 + channel, "e"),
-                "channelType": name,
-                "idleCount": 3,
-                "idleDuration": number % 100_000,
-                "ringingCount": channel,
-                "ringingDuration": 0,
-                "totalDuration": 600_000,
-            }
-            for channel, name in enumerate(("telephony", "chat", "email"))
-        ],
-    }
-
-
-_EVENTS = ("ended", "connected", "connect", "parked", "flow-activity", "ivr-connected", "new")
-
-
-def _task(number: int) -> dict[str, Any]:
-    start = FIRST_MS + number * 997 % 2_592_000_000
-    return {
-        "id": _id(number, "a"),
-        "channelType": "telephony" if number % 5 else "chat",
-        "direction": "inbound",
-        "destination": f"+1800555{number % 100:04}",
-        "isActive": False,
-        "isCampaign": False,
-        "createdTime": start,
-        "endedTime": start + 300_000,
-        "activities": {
-            "nodes": list(_activities(number, start)),
-            "pageInfo": {"hasNextPage": False, "endCursor": None},
-        },
-    }
-
-
-def _activities(number: int, start: int) -> Iterator[dict[str, Any]]:
-    for position, event in enumerate(_EVENTS):
-        begin = start + (len(_EVENTS) - position) * 10_000
-        yield {
-            "id": f"{_id(number, 'a')}-{begin}-{event}",
-            "eventName": event,
-            "createdTime": begin,
-            "endedTime": begin + 10_000,
-        }
-
-
-MADE: Mapping[str, Made] = {
-    "search-api-agent-sessions": Made(
-        ".jsonl", _pages("agentSession", "agentSessions", _session, 2**62), {"tenant": "acme"}
-    ),
-    "search-api-tasks": Made(
-        ".jsonl",
-        _pages("taskDetails", "tasks", _task, 50_000),
-        {"tenant": "acme", "toll_free": ["+18005550007"]},
-    ),
-}
-"""What is measured, by kind."""
+MADE: Mapping[str, Made] = {**sources_webex.MADE, **sources_control.MADE, **sources_tables.MADE}
+"""What is measured, by its name."""
 
 
 def _line(kind: str, records: int, path: Path, taken: Taken) -> str:

@@ -1,15 +1,17 @@
 """Exports of Control Hub of any size, for measuring: users, and answers of GET /v1/licenses.
 
-Belongs here: writing them. Does not belong here: measuring (`bench`).
+Belongs here: writing them. Does not belong here: measuring (`sources`).
 """
 
 from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 
+from tests.bench.made import Made
 from tests.sources.test_licenses_api import ORG, license_, license_id
 
 STANDARD, PREMIUM = "Webex Contact Center Standard Agent", "Webex Contact Center Premium Agent"
@@ -76,3 +78,12 @@ def write_licenses(path: Path, rows: int) -> None:
             item = license_(beginning, number % 90, id=ids[beginning], subscriptionId=contract)
             file.write(f"{',' if number else ''}{json.dumps(item)}\n")
         file.write("]}")
+
+
+MADE: Mapping[str, Made] = {
+    "control-hub-users": Made(
+        "control-hub-users", "-2026-10-01.csv", write_users, {"tenant": "acme"}
+    ),
+    "licenses-api": Made("licenses-api", "-2026-10-01.json", write_licenses, {"tenant": "acme"}),
+}
+"""What is measured, by its name."""

@@ -1,19 +1,19 @@
 """Tables by the million: usage of Webex Connect, and usage under other names, in every form.
 
-Each generator writes so many rows to a path; the same every time. `EVERY` says with which settings
-the files are read.
+Belongs here: writing them. Does not belong here: measuring (`sources`).
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import polars as pl
 import xlsxwriter
+
+from tests.bench.made import Made
 
 CONNECT = ["subscription_id", "Client ID", "cpass_orgid", "Group Name", "TeamName"]
 CONNECT += ["Service Name", "Node ID", "usage_start_time", "usage_end_time", "Count"]
@@ -32,6 +32,7 @@ MAPPED = {
     },
     "meters": {"IVR": "ivr_port", "Agent": "standard_agent"},
 }
+CHANNEL = {"channel": "SMS Outbound"}
 _AT_ONCE = 100_000
 
 
@@ -104,19 +105,11 @@ def mapped_parquet(path: Path, rows: int) -> None:
     pl.concat(parts).write_parquet(path, row_group_size=_AT_ONCE)
 
 
-class Table(NamedTuple):
-    """A kind of source, the name of a file, how that is made, and the settings of the source."""
-
-    kind: str
-    name: str
-    write: Callable[[Path, int], None]
-    said: dict[str, Any]
-
-
-EVERY = (
-    Table("connect-usage", "sms-outbound.csv", connect_csv, {}),
-    Table("connect-usage", "connect.xlsx", connect_xlsx, {}),
-    Table("csv", "usage.csv", mapped_csv, MAPPED),
-    Table("parquet", "usage.parquet", mapped_parquet, MAPPED),
-    Table("xlsx", "usage.xlsx", mapped_xlsx, MAPPED),
-)
+MADE: Mapping[str, Made] = {
+    "connect-usage": Made("connect-usage", "-sms.csv", connect_csv, CHANNEL),
+    "connect-usage-xlsx": Made("connect-usage", ".xlsx", connect_xlsx),
+    "csv": Made("csv", ".csv", mapped_csv, MAPPED),
+    "parquet": Made("parquet", ".parquet", mapped_parquet, MAPPED),
+    "xlsx": Made("xlsx", ".xlsx", mapped_xlsx, MAPPED),
+}
+"""What is measured, by its name."""
