@@ -90,7 +90,7 @@ def write_tasks(story: Story, folder: Path) -> None:
         records = [task(use, ended) for use, ended in seen(calls, first, last)]
         path = folder / "tasks" / f"tasks-{first}..{last}.json"
         write_answers(path, "taskDetails", "tasks", records)
-    path = folder / "tasks" / f"ai-agent-{FIRST}..{LAST}.json"
+    path = folder / f"ai-agent-{FIRST}..{LAST}.json"
     write_answers(path, "aiAgentSession", "aiAgentSessions", talks)
 
 

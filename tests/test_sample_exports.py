@@ -91,12 +91,31 @@ def test_nothing_of_the_exports_is_refused(from_exports: Path) -> None:
     assert shown("quarantine", PERIOD, from_exports) == []
 
 
+def test_ten_lines_of_settings_bill_a_control_hub_export(made: Path, tmp_path: Path) -> None:
+    """The ten lines of the README, beside the contracts, entitlements and prices as feeds."""
+    readme = (SAMPLES.parent / "README.md").read_text(encoding="utf-8")
+    lines = readme.split("```toml\n")[1].split("```")[0]
+    assert len(lines.splitlines()) == 10
+    shutil.copytree(SAMPLES / "exports", tmp_path, dirs_exist_ok=True)
+    (tmp_path / "tenantbill.toml").write_text(lines)
+    feeds = shutil.copytree(made / "cedar-feeds", tmp_path / "contracts")
+    for name in ("users", "usage"):
+        (feeds / f"{name}.csv").unlink()
+    with pytest.MonkeyPatch.context() as there:
+        there.chdir(tmp_path)
+        result = tenantbill("run", PERIOD, "--feeds", "contracts", "--store", "store")
+    assert result.exit_code == 0, result.output
+    found = {one["meter"]: one["usage"] for one in shown("overage", PERIOD, tmp_path / "store")}
+    assert found == {"standard_agent": "10", "premium_agent": "5"}
+
+
 ORGANISATION = "5f0c1f6e-31c7-4c39-8f5d-6b1b7b0c2d11"
 IS_CEDAR = f"tenants.{ORGANISATION}=cedar-health"
 
 CONVERSIONS = f"""
 search-api-agent-sessions agent-sessions/*          usage/sessions.parquet {IS_CEDAR} user=userLoginId
 search-api-tasks          tasks/*                   usage/tasks.csv        tenant=cedar-health toll_free=ep-0800
+search-api-tasks          ai-agent-*                usage/ai.csv           tenant=cedar-health
 connect-usage             connect-usage-*           usage/connect.csv      {IS_CEDAR}
 control-hub-users         users-*                   users.csv              tenant=cedar-health subscription_by=Department subscriptions.Hospital=CH-HOSPITAL subscriptions.Billing_office=CH-BILLING
 licenses-api              licenses-*                entitlements.parquet   tenant=cedar-health
