@@ -88,8 +88,9 @@ def test_what_is_wrong_with_the_words_is_told(
 
 def test_a_truth_value_is_true_or_false(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("tenant_id\nacme\n")
-    words = ("csv", tmp_path / "t.csv", "-o", tmp_path / "tenants.csv", "--set", "feed=tenants")
-    words = (*words, "--set", "separator=;")
+    words: tuple[object, ...] = ("csv", tmp_path / "t.csv", "-o", tmp_path / "tenants.csv")
+    words += ("--set", "feed=tenants")
+    words += ("--set", "separator=;")
     assert tenantbill("convert", *words, "--set", "decimal_comma=true").exit_code == 0
     result = tenantbill("convert", *words, "--set", "decimal_comma=yes")
     assert result.exit_code == 2 and "decimal_comma=true" in result.stderr
