@@ -6,6 +6,7 @@ is executed.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Executor, Future
@@ -38,6 +39,8 @@ def dask(address: str, workers: int | None, store: Path) -> Iterator[Crew]:
     Raises `SchedulerUnreachable`, `WorkerUnfit`; and while tasks run `SchedulerLost`, `WorkerLost`.
     """
     distributed = needed("distributed", "cluster")
+    # What the library has to say of a lost connection is told here by our names.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
     try:
         client = distributed.Client(address, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError) as error:
@@ -81,13 +84,14 @@ def _on_this_worker(task: Callable[..., Any], args: tuple[Any, ...]) -> Any:
     return on_worker(str(get_worker().name), task, args)
 
 
-def _prepared(store: Path) -> tuple[str, bool]:
-    """Have a worker's engines take no more threads than it has, and say what it is fit for."""
-    from distributed import get_worker  # noqa: PLC0415
+def _prepared(store: Path, dask_worker: Any) -> tuple[str, bool]:
+    """Have a worker's engines take no more threads than it has, and say what it is fit for.
 
+    The library hands the worker in by the name of the parameter.
+    """
     from pipeline.engines import prepare  # noqa: PLC0415
 
-    threads = get_worker().state.nthreads
+    threads = dask_worker.state.nthreads
     os.environ.setdefault("POLARS_MAX_THREADS", str(threads))
     prepare(threads)
     return fitness(store)
