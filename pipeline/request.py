@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from pipeline.executors.embedded import usual_memory
 from pipeline.fingerprint import billing_code, fingerprint
 from pipeline.period import Period
 from pipeline.sources import Source
@@ -31,6 +32,17 @@ class Budget:
 
     workers: int = 1
     memory: int = 2 << 30
+
+    @classmethod
+    def of(cls, workers: int, memory: int | None, of_a_task: int | None) -> Budget:
+        """What that many workers may use: what is said, else what a task has, else the usual.
+
+        Where tasks run elsewhere and may use `of_a_task` bytes each, that is beside what the
+        program takes here.
+        """
+        if memory is None and of_a_task is not None:
+            memory = BASE_BYTES + workers * max(of_a_task - BASE_BYTES, 0)
+        return cls(workers, memory or usual_memory())
 
     @property
     def rows_at_once(self) -> int:

@@ -22,6 +22,7 @@ KEYS: dict[str, type] = {
     "tenant": list,
     "workers": int,
     "memory": str,
+    "scheduler": str,
     "wait": int,
     "log_format": str,
     "allow_shrink": bool,

@@ -313,3 +313,8 @@ TERMS = (SUBSCRIPTIONS, ENTITLEMENTS, RATES, USERS, PARTNERS, TENANTS, METERS)
 """Every feed but usage: small, and each row changes what somebody owes."""
 
 FEEDS = (USAGE, *TERMS)
+
+
+def feed_of(name: str) -> Table:
+    """The feed of a name."""
+    return next(feed for feed in FEEDS if feed.name == name)

@@ -90,8 +90,8 @@ def test_words_go_before_the_environment_and_that_before_the_settings(
 def test_untold_a_run_takes_the_machines_cores_and_some_of_its_memory(
     budgets: list[Budget], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.executor.cores", lambda: 7)
-    monkeypatch.setattr("pipeline.executor.usual_memory", lambda: 3 * GIB)
+    monkeypatch.setattr("pipeline.executors.choice.cores", lambda: 7)
+    monkeypatch.setattr("pipeline.request.usual_memory", lambda: 3 * GIB)
     assert tenantbill("ingest", PERIOD).exit_code == 0
     assert budgets == [Budget(7, 3 * GIB)]
 

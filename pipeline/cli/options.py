@@ -168,6 +168,13 @@ def of_work(command: Command) -> Command:
             show_default="half the machine's, at most 4GiB",
             help="What all of it may take, like 2GiB.",
         ),
+        option(
+            "--scheduler",
+            default=None,
+            show_default="this machine",
+            metavar="ADDRESS",
+            help="Do the work on a cluster: tcp://host:8786 (dask), spark://host:7077 (Spark).",
+        ),
         wait,
         log_format,
     ):

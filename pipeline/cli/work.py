@@ -45,6 +45,7 @@ def at_work(
     *,
     workers: int | None = None,
     memory: int | None = None,
+    scheduler: str | None = None,
     wait: int = 0,
     log_format: str = "text",
     report: Report | None = None,
@@ -52,10 +53,10 @@ def at_work(
     """Hold the store and have workers ready while the block runs, and report how it ends."""
     gc.set_threshold(ALLOCATIONS_A_COLLECTION)
     from pipeline.engines import prepare  # noqa: PLC0415
-    from pipeline.executor import cores, embedded, usual_memory  # noqa: PLC0415
+    from pipeline.executors import crew_of  # noqa: PLC0415
+    from pipeline.executors.embedded import cores  # noqa: PLC0415
 
-    workers = workers or cores()
-    prepare(workers)
+    prepare(workers or cores())
     from pipeline.request import Budget  # noqa: PLC0415
     from pipeline.store.lock import store_lock  # noqa: PLC0415
     from pipeline.tell import teller  # noqa: PLC0415
@@ -65,9 +66,9 @@ def at_work(
         teller(log_format, words_to) as tell,
         report.kept(tell) if report else nullcontext(),
         store_lock(store, wait),
-        embedded(workers) as executor,
+        crew_of(scheduler, workers, store) as crew,
     ):
-        yield Work(executor, tell, Budget(workers, memory or usual_memory()))
+        yield Work(crew.executor, tell, Budget.of(crew.workers, memory, crew.memory))
 
 
 def sources() -> tuple[Source, ...]:

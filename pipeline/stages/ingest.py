@@ -24,7 +24,7 @@ from pipeline.stages.losses import refuse_losses
 from pipeline.steps import Progress, Step
 from pipeline.store.landing import LandedStore, ListedExport, Listing, Taken
 from schemas.columns import Table
-from schemas.feeds import FEEDS, USAGE
+from schemas.feeds import FEEDS, USAGE, feed_of
 
 SMALLEST_GROUP, LARGEST_GROUP = 4 << 20, 48 << 20
 GROUPS = 8
@@ -124,13 +124,13 @@ def _folder(export: ListedExport) -> tuple[str, str, str]:
 
 
 def land_group(
-    store: Path, landing_id: str, table: Table, source: Source | None, paths: list[Path]
+    store: Path, landing_id: str, feed: str, source: Source | None, paths: list[Path]
 ) -> tuple[Taken, ...]:
     """Read some exports of a feed or source and land them together; gives what each came to.
 
     A task of `ingest`; nothing is done again that was done before.
     """
-    landed = LandedStore(store)
+    landed, table = LandedStore(store), feed_of(feed)
     exports = [source.read(path) if source else read_export(path, table) for path in paths]
     if table is not USAGE:
         return tuple(landed.land(landing_id, export) for export in exports)
@@ -288,7 +288,7 @@ def _land(
         taken.add(landing_id)
         paths = [one.path for one in group]
         first = group[0]
-        task = executor.submit(land_group, store, landing_id, first.table, first.source, paths)
+        task = executor.submit(land_group, store, landing_id, first.table.name, first.source, paths)
         tasks[task] = group, landing_id
     files = rows = 0
     for task in as_completed(tasks):

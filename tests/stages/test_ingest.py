@@ -10,7 +10,7 @@ from random import Random
 import numpy as np
 import pytest
 
-from pipeline.executor import InProcess
+from pipeline.executors.embedded import InProcess
 from pipeline.exports import Batch, read_export
 from pipeline.stages import ingest as stage
 from pipeline.stages.ingest import ingest

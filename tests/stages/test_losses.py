@@ -15,7 +15,7 @@ from random import Random
 import pytest
 
 from pipeline.errors import BillingError
-from pipeline.executor import InProcess
+from pipeline.executors.embedded import InProcess
 from pipeline.stages.ingest import ingest
 from pipeline.store.landing import LandedStore
 from pipeline.store.usage import LandedUsage

@@ -1,8 +1,6 @@
-"""The one port for parallel work: anything with the standard library's `Executor` interface.
+"""Parallel work on this machine, in this process.
 
-Belongs here: the embedded executors. Does not belong here: what is executed. Tasks are picklable
-functions of names and paths; what they make goes through the store, so one that runs twice changes
-nothing.
+Belongs here: the embedded executors. Does not belong here: how many workers a run may have.
 """
 
 from __future__ import annotations
