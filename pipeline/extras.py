@@ -15,6 +15,8 @@ from pipeline.errors import BillingError
 EXTRAS: Mapping[str, Mapping[str, str]] = {
     "excel": {"openpyxl": "sources of workbooks", "xlsxwriter": "`export --as xlsx`"},
     "pdf": {"typst": "`print --as pdf`"},
+    "cluster": {"distributed": "`--scheduler tcp://…`"},
+    "spark": {"pyspark": "`--scheduler spark://…`"},
 }
 """The packages of each extra, and what needs them."""
 

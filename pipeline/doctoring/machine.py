@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.doctoring.check import ERROR, OK, WARNING, Check, size_in_words
-from pipeline.executor import cores, usual_memory
+from pipeline.executors.embedded import cores, usual_memory
 from pipeline.extras import EXTRAS, is_there
 from pipeline.request import BASE_BYTES, BYTES_A_ROW, SMALLEST_DAY
 from pipeline.stages.terms_rules import time_zones
