@@ -61,19 +61,17 @@ class Formats:
 
 def value_of(cell: Element, texts: list[str], formats: Formats) -> Value | None:
     """What a cell says; nothing for an empty one. Raises `ValueError`, `IndexError`."""
-    kind, stored, is_formula, inline = cell.get("t", "n"), "", False, None
+    kind, stored, is_formula = cell.get("t", "n"), "", False
     for part in cell:
-        name = part.tag.rpartition("}")[2]
+        name = _name(part)
         if name == "v":
             stored = part.text or ""
         elif name == "f":
             is_formula = True
         elif name == "is":
-            inline = part
+            stored = _inline(part)
     if is_formula and (formats.is_stale or not (stored or kind == "str")):
         return Value(UNCALCULATED, True)
-    if inline is not None:
-        stored = import_module("openpyxl.cell.text").Text.from_tree(inline).content
     if kind == "s" and stored:
         stored = texts[int(stored)]
     if kind == "n" and stored:
@@ -81,6 +79,16 @@ def value_of(cell: Element, texts: list[str], formats: Formats) -> Value | None:
     if kind == "b" and stored:
         stored = "TRUE" if stored in ("1", "true") else "FALSE"
     return Value(stored, kind == "e") if stored else None
+
+
+def _inline(part: Element) -> str:
+    """The text that stands in a cell itself, whole or in runs; not how it is pronounced."""
+    runs = (run for one in part for run in (one if _name(one) == "r" else (one,)))
+    return "".join(run.text or "" for run in runs if _name(run) == "t")
+
+
+def _name(part: Element) -> str:
+    return part.tag.rpartition("}")[2]
 
 
 def _number(stored: str, style: int, formats: Formats) -> Value:
