@@ -102,7 +102,7 @@ def work_out(request: Request, executor: Executor, progress: Progress) -> Worked
     current = {name: part for name, part in parts.items() if (name, part) in published}
     _check_input(request, current)
     todo = [stage for stage in request.stages if stage.name not in current]
-    everyone = terms.tenants
+    everyone = terms
     if request.only_tenants is not None:
         terms = terms.of(request.only_tenants)
     outcomes: list[str] = []

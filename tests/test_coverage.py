@@ -45,12 +45,19 @@ class Place:
         instant = datetime.fromisoformat(f"{day}T04:00:00Z").astimezone(UTC)
         self._monkeypatch.setattr(billing, "now", lambda: instant)
 
-    def export(self, name: str, *starts: str, tenants: tuple[str, ...] = ("acme", "bolt")) -> None:
-        """Export an hour's session of each tenant at each start."""
+    def export(
+        self,
+        name: str,
+        *starts: str,
+        tenants: tuple[str, ...] = ("acme", "bolt"),
+        meter: str = "standard_agent",
+    ) -> None:
+        """Export a row of each tenant at each start."""
         first: Row = good("acme")["usage"][0]
         sessions = [
             {**first, "tenant_id": tenant, "subscription_id": f"{tenant}-S"}
             | {"event_id": f"{tenant} {start}", "started_at": start, "ended_at": ""}
+            | {"meter": meter, "quantity": "1" if meter else ""}
             for tenant in tenants
             for start in starts
         ]
@@ -84,6 +91,25 @@ def test_a_run_says_what_exports_lack(place: Place) -> None:
     place.export("2026-10-21..2026-10-31.csv", "2026-10-29T09:00:00Z")
     place.told()
     assert place.found("no_export_of_days") == place.found("extract_starts_late") == {}
+
+
+def test_only_what_lasts_can_start_too_late(place: Place) -> None:
+    """A row without a meter is an agent's session; what is summed counts when it starts."""
+    for name, meter, late in (("a", "ai_agent", set()), ("b", "", {"acme"})):
+        start = f"2026-10-05T09:00:0{len(late)}Z"
+        place.export(f"{name}-2026-10-01..2026-10-31.csv", start, tenants=("acme",), meter=meter)
+        place.told()
+        assert set(place.found("extract_starts_late")) == late
+    meters = [{"meter": "ai_agent", "measure": "peak", "routing": "subscription"}]
+    meters[0] |= {"charge": "overage"}
+    (place.sessions / "b-2026-10-01..2026-10-31.csv").unlink()
+    place.told("--allow-shrink")
+    assert place.found("extract_starts_late") == {}
+    write_csv(place.feeds / "meters.csv", COLUMNS["meters"].split(), meters)
+    write_csv(place.feeds / "entitlements.csv", COLUMNS["entitlements"].split(), [])
+    write_csv(place.feeds / "rates.csv", COLUMNS["rates"].split(), [])
+    place.told()
+    assert set(place.found("extract_starts_late")) == {"acme"}
 
 
 def test_time_alone_makes_a_month_anew_once_when_it_is_over(place: Place) -> None:

@@ -96,9 +96,9 @@ def coverage(
     if any(one.reader != reading_code() or not landed.has(one.landing) for one in listing.exports):
         yield Check(WARNING, check, "not looked at", "take the exports in again first")
         return
-    tenants = load_terms(landed, listing).tenants
+    terms = load_terms(landed, listing)
     seen = seen_until(period, now, now)
-    found = coverage_findings(listing, landed, tenants, period, seen, with_feeds=True)
+    found = coverage_findings(listing, landed, terms, period, seen, with_feeds=True)
     if all(one.severity == NOTICE for one in found):
         yield Check(OK, check, "exports cover all that are over, of every tenant that they tell of")
     for of_all in _alike(found):

@@ -11,11 +11,12 @@ from datetime import date, datetime
 
 from pipeline.findings import Finding
 from pipeline.period import EPOCH_DAY, Days, Period, instant
-from pipeline.rules.terms import Tenant
+from pipeline.rules.terms import Catalogue
 from pipeline.stages.covered import sources_in
 from pipeline.stages.extract_findings import usage_findings
 from pipeline.stages.snapshot_days import snapshot_findings
-from pipeline.stages.starts import starts_of
+from pipeline.stages.starts import meters_in, starts_of
+from pipeline.stages.terms import Terms
 from pipeline.store.landing import LandedStore, ListedExport, Listing
 from pipeline.store.usage import DAY_US
 from schemas.feeds import USAGE
@@ -24,7 +25,7 @@ from schemas.feeds import USAGE
 def coverage_findings(
     listing: Listing,
     landed: LandedStore,
-    tenants: Mapping[str, Tenant],
+    terms: Terms,
     period: Period,
     seen: int,
     *,
@@ -35,13 +36,14 @@ def coverage_findings(
     Days that are not over when the UTC day `seen` begins are not missing yet. Exports of the feeds
     directory are of no source, and left out unless `with_feeds`.
     """
-    zones = {name: tenant.zone for name, tenant in tenants.items()}
+    zones = {name: tenant.zone for name, tenant in terms.tenants.items()}
     found: list[Finding] = []
     for source in sources_in(listing, with_feeds=with_feeds):
         if source.feed == USAGE.name:
             within = _looked_at(period, source.exports)
             starts = starts_of(landed, source.exports, zones, within)
-            found += usage_findings(source, starts, tenants, period, seen)
+            counted = _not_summed(meters_in(landed, source.exports), terms.catalogue)
+            found += usage_findings(source, starts, terms.tenants, counted, period, seen)
         elif source.is_snapshot:
             found += snapshot_findings(source.label, source.exports, period, seen)
     return found
@@ -57,6 +59,15 @@ def seen_until(period: Period, taken_at: datetime, now: datetime) -> int:
     if _utc_day(now) >= over:
         return over
     return min(_utc_day(taken_at), over)
+
+
+def _not_summed(meters: Mapping[str, set[str | None]], catalogue: Catalogue) -> frozenset[str]:
+    """The tenants with rows that count while they last; a row without a meter is a session (R3.2).
+
+    What is summed counts when it starts (R4 sum).
+    """
+    summed = {name for name, meter in catalogue.items() if meter.measure == "sum"}
+    return frozenset(tenant for tenant, names in meters.items() if names - summed)
 
 
 def _looked_at(period: Period, exports: Iterable[ListedExport]) -> list[Days]:

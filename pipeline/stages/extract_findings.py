@@ -30,10 +30,14 @@ def usage_findings(
     source: ListedSource,
     starts: pl.DataFrame,
     tenants: Mapping[str, Tenant],
+    not_summed: Collection[str],
     period: Period,
     seen: int,
 ) -> list[Finding]:
-    """What is to be said of a source of usage, given the STARTS of its exports."""
+    """What is to be said of a source of usage, given the STARTS of its exports.
+
+    `not_summed` are the tenants with rows of a peak or of users, which count while they last.
+    """
     extracts = extracts_of(source.exports, starts)
     about = Days(period.earlier(1).days.first, period.days.after)
     covered = covered_days(extracts, starts, about)
@@ -41,7 +45,7 @@ def usage_findings(
     for name, days in sorted(covered.items()):
         if name in tenants:
             found += _missing(source, tenants[name], days, period, seen)
-            if source.selects_by_start:
+            if source.selects_by_start and name in not_summed:
                 found += _late(source, tenants[name], days, period)
     found += _overlaps(source, starts, period)
     found += _older_than_data(extracts, starts, period)

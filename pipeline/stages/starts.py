@@ -52,6 +52,19 @@ def starts_of(
     return _together([pl.DataFrame(schema=STARTS), *parts])
 
 
+def meters_in(landed: LandedStore, exports: Sequence[ListedExport]) -> dict[str, set[str | None]]:
+    """The meters that the rows of some exports name, by tenant; None where a row names none.
+
+    The exports are all those of their landings.
+    """
+    meters: dict[str, set[str | None]] = {}
+    for landing in {export.landing for export in exports}:
+        kinds = landed.usage(landing).kinds(range(SLOTS)).drop_nulls("tenant_id")
+        for tenant, meter in kinds.select("tenant_id", "meter").iter_rows():
+            meters.setdefault(tenant, set()).add(meter)
+    return meters
+
+
 def starts_in(days: Days) -> pl.Expr:
     """Whether rows of STARTS start on some days."""
     return pl.col("day").is_between(days.first, days.after - 1)

@@ -84,7 +84,7 @@ class Terms:
 
     def coverage_print(self) -> str:
         """A name for all that the days on which usage is expected depend on."""
-        return self.prints.of_tenants(COVERAGE_FEEDS, self.tenants)
+        return fingerprint(self.catalogue, self.prints.of_tenants(COVERAGE_FEEDS, self.tenants))
 
     def access_print(self) -> str:
         """A name for all that the tenants' access depends on (R9)."""

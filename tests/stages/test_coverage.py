@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.findings import Finding
-from pipeline.period import Days, Period, instant
+from pipeline.period import Days, instant
 from pipeline.rules.terms import Tenant
 from pipeline.sources.kind import Kind
 from pipeline.sources.kinds import KINDS
@@ -76,14 +76,16 @@ def found_in(
     zone: str = "UTC",
     whose: Tenant = ALL_YEAR,
     came: str | None = None,
-    period: Period = OCTOBER,
+    summed: str = "",
 ) -> list[Finding]:
     """All that is said of a source's exports."""
     exports, starts = starts_in_words(table, zone)
     if came:
         exports = tuple(replace(one, arrived_at=came) for one in exports)
     tenants = {name: Tenant(name, zone, None, whose.subscriptions) for name in ("T", "U")}
-    return usage_findings(ListedSource("usage", kind, kind, exports), starts, tenants, period, seen)
+    source = ListedSource("usage", kind, kind, exports)
+    not_summed = tenants.keys() - {summed}
+    return usage_findings(source, starts, tenants, not_summed, OCTOBER, seen)
 
 
 def missing_in(table: str, **how: object) -> dict[str | None, str]:
@@ -235,6 +237,12 @@ def test_an_extract_selected_by_start_must_begin_a_day_before_the_month(
     said = [one for one in found if one.code == "extract_starts_late"]
     assert len(said) == late
     assert all("from 2026-09-30 on" in one.remedy for one in said)
+
+
+def test_what_is_summed_counts_when_it_starts_and_no_extract_of_it_is_late() -> None:
+    table = "2026-10-01..2026-10-31.csv T=6 U=7"
+    late = [one for one in found_in(table, "sessions", summed="T") if one.rule == "R4.1"]
+    assert [one.tenant_id for one in late] == ["U"]
 
 
 def test_midnight_of_the_day_before_is_that_of_the_tenant() -> None:
