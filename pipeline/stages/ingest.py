@@ -16,7 +16,8 @@ from pathlib import Path, PurePath
 from pipeline.errors import FeedMissing, UsageError
 from pipeline.exports import Export, find_exports, read_export, unknown_columns
 from pipeline.findings import Finding, counted, finding
-from pipeline.fingerprint import file_sha256, fingerprint, reading_code
+from pipeline.fingerprint import fingerprint, reading_code
+from pipeline.remote.objects import content_sha256, copies
 from pipeline.sources import Source
 from pipeline.sources.kinds import is_snapshot
 from pipeline.sources.remarks import REMARKS
@@ -68,14 +69,14 @@ def ingest(
     new = [one for one in arrivals if _key(one) not in known]
     taken = {export.landing for export in known.values()}
     for group, landing_id, came_to in _land(new, taken, store, executor, progress):
-        for index, arrival in enumerate(group):
+        for index, (arrival, (came, strangers)) in enumerate(zip(group, came_to, strict=True)):
             listed[_key(arrival)] = replace(
                 arrival.export,
-                rows=came_to[index].rows,
-                remarks=tuple(sorted(came_to[index].remarks.items())),
+                rows=came.rows,
+                remarks=tuple(sorted(came.remarks.items())),
                 landing=landing_id,
                 index=index,
-                unknown_columns=_unknown_columns(arrival),
+                unknown_columns=strangers,
             )
     exports = tuple(listed.values())
     if before and _content(before.exports) == _content(exports):
@@ -124,13 +125,25 @@ def _folder(export: ListedExport) -> tuple[str, str, str]:
 
 
 def land_group(
-    store: Path, landing_id: str, feed: str, source: Source | None, paths: list[Path]
-) -> tuple[Taken, ...]:
+    store: Path, landing_id: str, feed: str, source: Source | None, places: list[Path]
+) -> list[tuple[Taken, Strangers]]:
     """Read some exports of a feed or source and land them together; gives what each came to.
 
     A task of `ingest`; nothing is done again that was done before.
     """
-    landed, table = LandedStore(store), feed_of(feed)
+    table = feed_of(feed)
+    with copies(places) as paths:
+        taken = _taken(LandedStore(store), landing_id, table, source, paths)
+        # What a source reads it says itself.
+        return [
+            (one, () if source else tuple(unknown_columns(path, table)))
+            for one, path in zip(taken, paths, strict=True)
+        ]
+
+
+def _taken(
+    landed: LandedStore, landing_id: str, table: Table, source: Source | None, paths: list[Path]
+) -> tuple[Taken, ...]:
     exports = [source.read(path) if source else read_export(path, table) for path in paths]
     if table is not USAGE:
         return tuple(landed.land(landing_id, export) for export in exports)
@@ -144,6 +157,9 @@ def land_group(
         landing = landed.land_usage(landing_id, exports, again)
     return tuple(map(Taken, landing.rows, landing.remarks))
 
+
+Strangers = tuple[str, ...]
+"""Columns of an export that its feed does not know."""
 
 Found = tuple[Table, Export, Source | None]
 
@@ -200,11 +216,6 @@ def _refuse_twice(found: Sequence[Found]) -> None:
                 )
 
 
-def _unknown_columns(arrival: _Arrival) -> tuple[str, ...]:
-    """Columns that the feed does not know; a source says itself what it reads."""
-    return () if arrival.source else tuple(unknown_columns(arrival.path, arrival.table))
-
-
 def _arrivals(
     found: list[Found],
     before: Listing | None,
@@ -215,8 +226,7 @@ def _arrivals(
     unchanged = {(export.feed, export.name): export for export in before.exports} if before else {}
     arrivals, hashes = [], []
     for table, one, source in found:
-        path, name = one.path, one.name
-        stat = stat_of(path)
+        path, name, stat = one.path, one.name, one.stat or stat_of(one.path)
         export = ListedExport(
             table.name, name, "", stat[0], 0, arrived_at, "", 0, reading_code(), (), stat
         )
@@ -226,7 +236,7 @@ def _arrivals(
         if last is not None and last.stat == stat:
             export = replace(export, sha256=last.sha256)
         arrivals.append(_Arrival(table, path, source, export))
-        hashes.append(None if export.sha256 else executor.submit(file_sha256, path))
+        hashes.append(None if export.sha256 else executor.submit(content_sha256, path))
     return [
         replace(one, export=replace(one.export, sha256=task.result())) if task else one
         for one, task in zip(arrivals, hashes, strict=True)
@@ -246,9 +256,10 @@ def _known(
     landings: dict[str, list[ListedExport]] = {}
     for export in before:
         landings.setdefault(export.landing, []).append(export)
+    there = landed.those_there(landings)
     known = {}
     for landing_id, members in landings.items():
-        if any(one.reader != reading_code() for one in members) or not landed.has(landing_id):
+        if any(one.reader != reading_code() for one in members) or landing_id not in there:
             continue
         matched = [_match(member, free) for member in members]
         for member, now in zip(members, matched, strict=True):
@@ -277,7 +288,7 @@ def _land(
     store: Path,
     executor: Executor,
     progress: Progress,
-) -> Iterator[tuple[list[_Arrival], str, tuple[Taken, ...]]]:
+) -> Iterator[tuple[list[_Arrival], str, list[tuple[Taken, Strangers]]]]:
     """Have new exports landed, some together; a landing is named by what is in it."""
     tasks = {}
     for group in _grouped(new):
@@ -293,7 +304,7 @@ def _land(
     files = rows = 0
     for task in as_completed(tasks):
         group, landing_id = tasks[task]
-        files, rows = files + len(group), rows + sum(one.rows for one in task.result())
+        files, rows = files + len(group), rows + sum(one.rows for one, _ in task.result())
         progress(Step("ingest", files, len(new), "files", rows))
         yield group, landing_id, task.result()
 

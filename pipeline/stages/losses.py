@@ -117,7 +117,8 @@ def _named(things: Iterable[str]) -> str:
 def _days(landed: LandedStore, exports: Exports) -> Counter[date]:
     """How many sound rows of usage there are of each UTC day. A landing counts as a whole."""
     usage, days = _usage(exports), Counter[date]()
-    unknown = [one.name for one in usage if not landed.has(one.landing)]
+    there = landed.those_there(one.landing for one in usage)
+    unknown = [one.name for one in usage if one.landing not in there]
     if unknown:
         raise StoreDamaged(
             "what was taken in of it is not in the store any more, so it cannot be said on which "

@@ -39,8 +39,8 @@ def test_a_table_that_gains_a_column_reads_as_empty_where_it_was_not_written(
 
 def test_an_appended_table_gains_columns_too(tmp_path: Path) -> None:
     tables = DeltaTables(tmp_path)
-    tables.append("runs", rows(OLD, ("2026-09", Decimal(1))), "one")
-    tables.append("runs", rows(NEW, ("2026-10", 7, Decimal(2))), "two")
+    tables.append("runs", rows(OLD, ("2026-09", Decimal(1))), "one", None)
+    tables.append("runs", rows(NEW, ("2026-10", 7, Decimal(2))), "two", 0)
     assert tables.read("runs", NEW).sort("period")["number"].to_list() == [None, 7]
 
 
@@ -67,7 +67,7 @@ def test_a_table_that_was_never_written_is_empty(tmp_path: Path) -> None:
 
 def test_a_file_that_is_gone_is_named(tmp_path: Path) -> None:
     tables = DeltaTables(tmp_path)
-    tables.append("runs", rows(OLD, ("2026-09", Decimal(1))), "one")
+    tables.append("runs", rows(OLD, ("2026-09", Decimal(1))), "one", None)
     (file,) = (tmp_path / "results" / "runs").glob("*.parquet")
     file.unlink()
     with pytest.raises(StoreDamaged, match=file.name):
