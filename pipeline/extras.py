@@ -16,6 +16,7 @@ EXTRAS: Mapping[str, Mapping[str, str]] = {
     "excel": {"openpyxl": "sources of workbooks", "xlsxwriter": "`export --as xlsx`"},
     "pdf": {"typst": "`print --as pdf`"},
     "cluster": {"distributed": "`--scheduler tcp://…`"},
+    "objects": {"obstore": "`--store s3://…`, `--feeds s3://…`"},
     "spark": {"pyspark": "`--scheduler spark://…`"},
 }
 """The packages of each extra, and what needs them."""
