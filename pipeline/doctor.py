@@ -15,7 +15,7 @@ from pathlib import Path
 from pipeline.doctoring import exports, machine, places, taken_in
 from pipeline.doctoring.check import ERROR, Check, asked
 from pipeline.period import Period
-from pipeline.stages.ingest import Found
+from pipeline.stages.found import Found
 from pipeline.store.landing import LandedStore
 
 

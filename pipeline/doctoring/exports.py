@@ -17,7 +17,7 @@ from pipeline.extras import is_there
 from pipeline.findings import counted
 from pipeline.settings import FILE, read_sources
 from pipeline.sources import Source, sources_of
-from pipeline.stages.ingest import Found, found_of
+from pipeline.stages.found import Found, found_of
 from pipeline.stages.terms_rules import time_zones
 from schemas.feeds import FEEDS, TENANTS
 

@@ -16,7 +16,7 @@ from pipeline.fingerprint import reading_code
 from pipeline.period import Period
 from pipeline.run import load_terms
 from pipeline.stages.coverage import coverage_findings, seen_until
-from pipeline.stages.ingest import Found, stat_of
+from pipeline.stages.found import Found, stat_of
 from pipeline.store.landing import LandedStore, Listing
 
 NAMED = 5

@@ -20,7 +20,7 @@ from pipeline.stages.access import access
 from pipeline.stages.book import MEASURES, why_set_aside
 from pipeline.stages.cases import FATES
 from pipeline.stages.controls import Control, count, total
-from pipeline.stages.ingest import ingest_findings, remark_findings
+from pipeline.stages.export_findings import ingest_findings, remark_findings
 from pipeline.stages.invoice import invoice
 from pipeline.stages.rate import rate
 from pipeline.stages.terms import Terms

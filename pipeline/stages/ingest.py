@@ -11,16 +11,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, as_completed
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path, PurePath
+from pathlib import Path
 
-from pipeline.errors import FeedMissing, UsageError
-from pipeline.exports import Export, find_exports, read_export, unknown_columns
-from pipeline.findings import Finding, counted, finding
+from pipeline.exports import read_export, unknown_columns
 from pipeline.fingerprint import fingerprint, reading_code
 from pipeline.remote.objects import content_sha256, copies
 from pipeline.sources import Source
 from pipeline.sources.kinds import is_snapshot
-from pipeline.sources.remarks import REMARKS
+from pipeline.stages.found import Found, found_of, stat_of
 from pipeline.stages.losses import refuse_losses
 from pipeline.steps import Progress, Step
 from pipeline.store.landing import LandedStore, ListedExport, Listing, Taken
@@ -86,44 +84,6 @@ def ingest(
     return landed.add_listing(exports, now), True
 
 
-def ingest_findings(listing: Listing) -> list[Finding]:
-    """`unknown_columns`, one an export: what is in it and is not read."""
-    found = []
-    for export in listing.exports:
-        if export.unknown_columns:
-            columns = ", ".join(export.unknown_columns)
-            message = (
-                f"{export.name} has columns that the feed {export.feed} does not know: {columns}."
-            )
-            remedy = (
-                "Nothing to do if nobody needs them; else name them as the data dictionary does."
-            )
-            found.append(finding("unknown_columns", None, message, remedy, subject=export.name))
-    return found
-
-
-def remark_findings(listing: Listing) -> list[Finding]:
-    """What is to be said of the records of sources, one an export and code."""
-    last = {_folder(export): export for export in listing.exports}
-    return [
-        finding(
-            REMARKS[code].finding,
-            None,
-            f"{export.name}: {REMARKS[code].message.format(records=counted(count, 'record'))}",
-            REMARKS[code].remedy,
-            subject=export.name,
-        )
-        for export in listing.exports
-        for code, count in export.remarks
-        if last[_folder(export)] is export or not REMARKS[code].of_last
-    ]
-
-
-def _folder(export: ListedExport) -> tuple[str, str, str]:
-    """What the pages of one export have in common that lie in a file each."""
-    return export.kind, export.source, str(PurePath(export.name).parent)
-
-
 def land_group(
     store: Path, landing_id: str, feed: str, source: Source | None, places: list[Path]
 ) -> list[tuple[Taken, Strangers]]:
@@ -160,60 +120,6 @@ def _taken(
 
 Strangers = tuple[str, ...]
 """Columns of an export that its feed does not know."""
-
-Found = tuple[Table, Export, Source | None]
-
-
-def found_of(table: Table, feeds: Path | None, sources: Sequence[Source]) -> list[Found]:
-    """Every export of a feed, in the order in which they count (R11.1).
-
-    Raises `FeedMissing` for a feed that every run needs, `UsageError` for a file that is found
-    twice, and `ExportError` for what cannot be one.
-    """
-    found: list[Found] = []
-    if feeds is not None:
-        found += [(table, export, None) for export in find_exports(feeds, table)]
-    for source in sources:
-        if source.table is table:
-            found += [(table, export, source) for export in source.exports()]
-    if not found and not table.optional:
-        raise _missing(table, feeds)
-    _refuse_twice(found)
-    return sorted(found, key=lambda one: (one[1].path.name, one[1].name))
-
-
-def stat_of(path: Path) -> tuple[int, ...]:
-    """What the file system says of a file, its size first; it changes with the content."""
-    status = path.stat()
-    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
-
-
-def _missing(table: Table, feeds: Path | None) -> FeedMissing:
-    if feeds is None:
-        return FeedMissing(
-            f"no source gives {table.name}, and there is no feeds directory",
-            remedy=f"set up a [[source]] that gives {table.name}, or name a directory that holds "
-            "it with --feeds",
-        )
-    return FeedMissing(
-        f"there is no {table.name}.csv, {table.name}.csv.gz, {table.name}.parquet or "
-        f"{table.name}/ in the feeds directory",
-        where=feeds,
-        remedy=f"export {table.name} into it, or name another directory with --feeds",
-    )
-
-
-def _refuse_twice(found: Sequence[Found]) -> None:
-    """Raise `UsageError` for a file that is read as a feed twice, and for two of one name."""
-    names: dict[object, Export] = {}
-    for _, export, _ in found:
-        for known in (export.name, export.path.resolve()):
-            if names.setdefault(known, export) is not export:
-                raise UsageError(
-                    f"{export.name} is taken in twice: by two sources, or by one and as a feed",
-                    where=export.path,
-                    remedy="let only one of them hold it: correct path in its [[source]]",
-                )
 
 
 def _arrivals(

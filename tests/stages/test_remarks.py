@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.findings import CODES
 from pipeline.sources.remarks import REMARKS
-from pipeline.stages.ingest import remark_findings
+from pipeline.stages.export_findings import remark_findings
 from pipeline.store.landing import ListedExport, Listing
 
 NOW = datetime(2026, 10, 1, tzinfo=UTC)
