@@ -29,6 +29,9 @@ from pipeline.remote.place import Mirrored, cache_folder, mirrored
 _AT_A_TIME = 16
 """Small files are moved so many at a time: each costs a round trip, hardly any bytes."""
 
+MOST_TRIES = 4
+"""How often a request is tried again."""
+
 _PIECE = 8 << 20
 
 Tag = dict[str, str]
@@ -185,13 +188,15 @@ def _tag(said: Any) -> Tag:
 
 
 def _listed(folder: Mirrored, found: Iterable[Any]) -> list[Listed]:
-    """What the store says, but for the names that only stand for a folder."""
+    """What the store says, but for the empty objects that only stand for a folder."""
     skipped = len(folder.key) + 1 if folder.key else 0
+    inside = [one for one in found if len(one["path"]) > skipped]
+    folders = {one["path"].rpartition("/")[0] for one in inside}
     return sorted(
         (
             Listed(folder / one["path"][skipped:], one["size"], _stat(one))
-            for one in found
-            if len(one["path"]) > skipped and not one["path"].endswith("/")
+            for one in inside
+            if one["size"] or one["path"] not in folders
         ),
         key=lambda one: one.path,
     )
@@ -218,5 +223,5 @@ def _opened(base: str, service: str, allow_http: str) -> Any:
     return needed("obstore.store", "objects").from_url(
         base,
         client_options={"connect_timeout": "10s", "timeout": "300s", "allow_http": allow_http},
-        retry_config={"max_retries": 4, "retry_timeout": timedelta(seconds=60)},
+        retry_config={"max_retries": MOST_TRIES, "retry_timeout": timedelta(seconds=60)},
     )

@@ -38,7 +38,7 @@ _UNUSABLE = frozenset("[]\\^|%*?")
 """Characters that Delta takes for parts of a URL, or DuckDB for wildcards."""
 
 
-_PATIENCE = {"max_retries": "4", "retry_timeout": "60s"}
+PATIENCE = {"max_retries": "4", "retry_timeout": "60s"}
 """How long an object store may fail to answer."""
 
 
@@ -155,7 +155,7 @@ def _target(path: Path) -> str:
 
 
 def _options(path: Path) -> dict[str, str] | None:
-    return _PATIENCE if isinstance(path, Mirrored) else None
+    return PATIENCE if isinstance(path, Mirrored) else None
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -71,6 +71,11 @@ def put(name: str, content: bytes) -> None:
     bucket().put(name, content)
 
 
+def mark_folder(port: int, name: str) -> None:
+    """Put an empty object where a folder is to be seen, as consoles do."""
+    urlopen(Request(f"http://127.0.0.1:{port}/{BUCKET}/{name}", b"", method="PUT")).close()
+
+
 def upload(folder: Path, prefix: str) -> str:
     """Have the files of a folder in the bucket, and give their address."""
     for path in folder.rglob("*"):
@@ -85,25 +90,25 @@ def objects(prefix: str) -> dict[str, str]:
     return {one["path"]: one["e_tag"] for one in found if not one["path"].endswith(".lock")}
 
 
-def contents() -> Iterator[bytes]:
-    """What every object holds, and its name."""
-    for page in bucket().list():
+def contents(prefix: str) -> Iterator[bytes]:
+    """What every object below a prefix holds, and its name."""
+    for page in bucket().list(prefix):
         for one in page:
             yield one["path"].encode() + bytes(bucket().get(one["path"]).bytes())
 
 
 @dataclass
 class Line:
-    """A line to the object store: of the writes that pass, `cut` says which are cut off.
+    """A line to the object store that is cut at the first write of something so named.
 
-    They are cut before they arrive, or where `answers` is set, when they are done and the answer is
-    under way.
+    From then on no write arrives; or where `answers` is set, that one alone is done, and its answer
+    is cut off.
     """
 
     to: int
+    at: str
     answers: bool = False
-    cut: range = field(default_factory=lambda: range(0))
-    writes: int = 0
+    is_down: bool = False
     port: int = field(default_factory=free_port)
 
     def __post_init__(self) -> None:
@@ -140,7 +145,7 @@ class Line:
         threading.Thread(target=back, daemon=True).start()
         try:
             while piece := caller.recv(1 << 16):
-                if piece.startswith(b"PUT ") and self._is_cut():
+                if piece.startswith(b"PUT ") and self._is_cut(piece):
                     state["is_cut"] = True
                     if not self.answers:
                         break
@@ -150,18 +155,17 @@ class Line:
         if not (state["is_cut"] and self.answers):
             _end(caller, called)
 
-    def _is_cut(self) -> bool:
+    def _is_cut(self, request: bytes) -> bool:
         with self._lock:
-            self.writes += 1
-            return self.writes in self.cut
+            is_here = self.at.encode() in request.partition(b"\r\n")[0]
+            was_down, self.is_down = self.is_down, self.is_down or is_here
+            return is_here and not was_down if self.answers else self.is_down
 
 
 def _end(*ends: socket.socket) -> None:
     for one in ends:
-        try:
+        with suppress(OSError):
             one.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
         one.close()
 
 
