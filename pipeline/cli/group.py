@@ -60,7 +60,8 @@ def main(ctx: click.Context) -> None:
     """Bill Webex Contact Center tenants that hold several subscriptions.
 
     Exit codes: 0 done; 1 failed, nothing published; 2 wrong use; 3 done, with error findings; 10
-    something would change (plan and diff, with --exit-code); 75 another run holds the store.
+    something would change (plan and diff, with --exit-code); 75 another run holds the store,
+    or was quicker: try again.
     """
     try:
         settings = read_settings()

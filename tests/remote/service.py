@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
+from pipeline.extras import needed
+
 KEY_ID, SECRET = "AKIDOFNOBODY00000001", "a-secret-that-nobody-may-read"
 
 BUCKET = "books"
@@ -61,10 +63,8 @@ def object_store() -> Iterator[int]:
 
 def bucket() -> Any:
     """The bucket, by the library alone."""
-    from obstore.store import from_url  # noqa: PLC0415
-
-    allowed: Any = {"allow_http": True}
-    return from_url(f"s3://{BUCKET}", client_options=allowed)
+    opened = needed("obstore.store", "objects").from_url
+    return opened(f"s3://{BUCKET}", client_options={"allow_http": True})
 
 
 def put(name: str, content: bytes) -> None:
