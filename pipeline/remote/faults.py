@@ -37,6 +37,8 @@ def by_our_names(path: Path) -> Iterator[None]:
     except (faults.AlreadyExistsError, faults.PreconditionError) as error:
         raise ChangedMeanwhile from error
     except (faults.BaseError, OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # It is about a file here.
         told = str(error)
         if isinstance(error, FileNotFoundError) and "NoSuchBucket" not in told:
             raise FileNotFoundError(2, "there is no such object", name_of(path)) from None
