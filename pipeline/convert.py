@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 import polars as pl
 
 from pipeline.errors import UsageError
-from pipeline.exports import Export
+from pipeline.exports import BESIDE, Export
 from pipeline.exports.find import kind_of
 from pipeline.sources import Source
 from pipeline.sources.snapshots import intervals
@@ -79,8 +79,7 @@ def _read(
     source: Source, exports: Sequence[Export], folder: Path, progress: Progress
 ) -> tuple[list[Path], dict[str, Mapping[str, int]]]:
     """The rows of the exports as files, batch by batch, and the remarks of each export."""
-    nothing = {"row": pl.Int64, "defects": pl.String, "raw": pl.String, "file": pl.String}
-    empty = pl.DataFrame(schema={**source.table.dtypes, **nothing})
+    empty = pl.DataFrame(schema={**source.table.dtypes, **BESIDE, "file": pl.String})
     parts = [_part(empty, folder, 0)]
     remarks: dict[str, Mapping[str, int]] = {}
     rows = 0
@@ -105,16 +104,13 @@ def _part(rows: pl.DataFrame, folder: Path, number: int) -> Path:
 def _write(rows: pl.LazyFrame, draft: Path) -> int:
     """Write the rows and say how many they are."""
     if kind_of(draft) == ".csv":
-        rows.with_columns(_texts(rows.collect_schema())).sink_csv(draft)
+        texts = (text_of(name, dtype) for name, dtype in rows.collect_schema().items())
+        rows.with_columns(texts).sink_csv(draft)
     else:
         rows.sink_parquet(draft)
     with draft.open("rb") as file:
         os.fsync(file.fileno())
     return int(rows.select(pl.len()).collect().item())
-
-
-def _texts(schema: Mapping[str, pl.DataType]) -> Iterable[pl.Expr]:
-    return [text_of(name, dtype) for name, dtype in schema.items()]
 
 
 def _refused(broken: pl.LazyFrame, source: Source) -> pl.LazyFrame:

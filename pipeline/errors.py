@@ -31,9 +31,14 @@ class BillingError(Exception):
         """What the error is called, in messages and in the logs."""
         return type(self).__name__
 
-    def __str__(self) -> str:
+    @property
+    def told(self) -> str:
+        """Where it arose, what is wrong, and what that is called."""
         place = f"{self.where}: " if self.where else ""
-        return f"{place}{self.what} [{self.name}]\n  {self.remedy}"
+        return f"{place}{self.what} [{self.name}]"
+
+    def __str__(self) -> str:
+        return f"{self.told}\n  {self.remedy}"
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle by keyword, so that a worker's error reaches its caller as it was raised."""

@@ -15,6 +15,9 @@ from schemas.datasets import FINDINGS
 
 ERROR, WARNING, NOTICE = "error", "warning", "notice"
 
+NAMED = 5
+"""How many things a sentence names before it counts the rest."""
+
 OF_RULES: Final[dict[str, tuple[str, str]]] = {
     "mixed_license_models": (ERROR, "R8.1"),
     "no_active_subscription": (ERROR, "R3.5"),
@@ -86,6 +89,13 @@ def finding(
 def counted(number: int, noun: str) -> str:
     """A number of things in words: `1 row`, `2 rows`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def named(things: Iterable[str]) -> str:
+    """The first of some things by name, and how many more there are."""
+    names = list(things)
+    more = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def to_frame(found: Iterable[Finding]) -> pl.DataFrame:

@@ -14,12 +14,13 @@ import polars as pl
 
 from pipeline.draft import TABLES, Draft
 from pipeline.errors import BillingError, InputMissing, UsageError, did_you_mean
+from pipeline.exports import BESIDE
 from pipeline.findings import ERROR
 from pipeline.fingerprint import billing_code, fingerprint, reading_code
 from pipeline.issuing.life import Life
 from pipeline.period import Period
 from pipeline.request import Request, inputs_of, parts_of, pieces_of, seen_of, tasks_of
-from pipeline.sources.kinds import is_snapshot
+from pipeline.sources.kind import is_snapshot
 from pipeline.sources.snapshots import intervals
 from pipeline.stages.assumptions import Assumption, assumed
 from pipeline.stages.bucket import buckets, run_bucket
@@ -168,8 +169,7 @@ def feeds_of(landed: LandedStore, listing: Listing) -> Frames:
     """The rows of all feeds but usage, each with its `file`; intervals for snapshots."""
     frames = {}
     for table in TERMS:
-        nothing = {"row": pl.Int64, "defects": pl.String, "raw": pl.String, "file": pl.String}
-        stated = [pl.DataFrame(schema={**table.dtypes, **nothing})]
+        stated = [pl.DataFrame(schema={**table.dtypes, **BESIDE, "file": pl.String})]
         snapshots: dict[str, list[pl.DataFrame]] = {}
         for export in listing.of(table.name):
             rows = landed.rows_of(export, table).with_columns(file=pl.lit(export.name))

@@ -87,6 +87,14 @@ def read_sources(path: Path = FILE) -> list[dict[str, Any]]:
     return blocks
 
 
+def told_nowhere() -> UsageError:
+    """The error where nobody says where exports lie: neither an option nor a source."""
+    return UsageError(
+        "nothing says where the exports lie",
+        remedy=f"name their directory with --feeds, or set up a [[source]] in {FILE}",
+    )
+
+
 def _checked(path: Path) -> dict[str, Any]:
     """All that a file says, every key known and every value of its type."""
     if not path.is_file():

@@ -71,7 +71,7 @@ def convert(
     beside the file, as FILE.quarantine.csv (exit code 3).
     """
     from pipeline.convert import convert as converted  # noqa: PLC0415
-    from pipeline.exports import Export  # noqa: PLC0415
+    from pipeline.exports.find import Export, in_order  # noqa: PLC0415
     from pipeline.findings import counted  # noqa: PLC0415
     from pipeline.sources import Source, check_ending  # noqa: PLC0415
     from pipeline.sources.remarks import REMARKS  # noqa: PLC0415
@@ -80,17 +80,13 @@ def convert(
     source = Source.of(kind, "", _said(said, kind, tenant), "--set")
     for file in files:
         check_ending(file, source.kind)
-    exports = sorted(
-        (Export(file, file.as_posix()) for file in dict.fromkeys(files)),
-        key=lambda export: (export.path.name, export.name),
-    )
+    exports = in_order(Export(file, file.as_posix()) for file in dict.fromkeys(files))
     with teller(log_format) as tell:
         done = converted(source, exports, output, tell.progress)
         for name, remarks in done.remarks.items():
             for code, count in sorted(remarks.items()):
                 remark = REMARKS[code]
-                words = remark.message.format(records=counted(count, "record"))
-                tell.warned(f"{name}: {words} {remark.remedy}", code)
+                tell.warned(f"{remark.told(name, count)} {remark.remedy}", code)
         if done.set_aside:
             words = f"{counted(done.broken, 'row')} cannot be read: see {done.set_aside}"
             tell.warned(words, "quarantined")

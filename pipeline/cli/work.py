@@ -17,8 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.errors import UsageError
-from pipeline.settings import FILE, read_sources
+from pipeline.settings import FILE, read_sources, told_nowhere
 
 if TYPE_CHECKING:
     from pipeline.cli.report import Report
@@ -84,10 +83,7 @@ def sources() -> tuple[Source, ...]:
 def check_told_where(feeds: Path | None) -> None:
     """Raise `UsageError` where nobody says where exports lie."""
     if feeds is None and not read_sources():
-        raise UsageError(
-            "nothing says where the exports lie",
-            remedy="name their directory with --feeds, or set up a [[source]] in tenantbill.toml",
-        )
+        raise told_nowhere()
 
 
 def now() -> datetime:

@@ -36,8 +36,7 @@ def asked(check: str, question: Callable[[], Iterable[Check]]) -> list[Check]:
 
 def failed(check: str, error: BillingError) -> Check:
     """An error as a run would tell it."""
-    place = f"{error.where}: " if error.where else ""
-    return Check(ERROR, check, f"{place}{error.what} [{error.name}]", error.remedy)
+    return Check(ERROR, check, error.told, error.remedy)
 
 
 def to_frame(checks: Iterable[Check]) -> pl.DataFrame:

@@ -15,7 +15,7 @@ from pipeline.errors import BillingError, UsageError, did_you_mean
 from pipeline.exports import read_export
 from pipeline.extras import is_there
 from pipeline.findings import counted
-from pipeline.settings import FILE, read_sources
+from pipeline.settings import FILE, read_sources, told_nowhere
 from pipeline.sources import Source, sources_of
 from pipeline.stages.found import Found, found_of
 from pipeline.stages.terms_rules import time_zones
@@ -39,8 +39,8 @@ def settings() -> tuple[list[Check], tuple[Source, ...] | None]:
 def found(feeds: Path | None, sources: Sequence[Source]) -> tuple[list[Check], list[Found]]:
     """Whether every feed that a run needs is there, and can be read; and the exports of all."""
     if feeds is None and not sources:
-        remedy = "name their directory with --feeds, or set up a [[source]] in tenantbill.toml"
-        return [Check(ERROR, "exports", "nothing says where the exports lie", remedy)], []
+        error = told_nowhere()
+        return [Check(ERROR, "exports", error.what, error.remedy)], []
     checks, every = [], []
     for table in FEEDS:
         try:

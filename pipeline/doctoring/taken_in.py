@@ -11,16 +11,13 @@ from datetime import datetime
 from pathlib import Path
 
 from pipeline.doctoring.check import OK, WARNING, Check
-from pipeline.findings import NOTICE, Finding, counted
+from pipeline.findings import NOTICE, Finding, counted, named
 from pipeline.fingerprint import reading_code
 from pipeline.period import Period
 from pipeline.run import load_terms
 from pipeline.stages.coverage import coverage_findings, seen_until
 from pipeline.stages.found import Found, stat_of
 from pipeline.store.landing import LandedStore, Listing
-
-NAMED = 5
-"""How many things a line names before it counts the rest."""
 
 
 def new_exports(listing: Listing | None, exports: Sequence[Found]) -> list[tuple[str, int]]:
@@ -54,12 +51,13 @@ def clock(listing: Listing, now: datetime) -> Iterator[Check]:
 def code(listing: Listing, landed: LandedStore, ingest: str) -> Iterator[Check]:
     """Whether what was taken in can be used as it is, by this version of the program."""
     other = [one.name for one in listing.exports if one.reader != reading_code()]
-    lost = [one.name for one in listing.exports if not landed.has(one.landing)]
+    there = landed.those_there(one.landing for one in listing.exports)
+    lost = [one.name for one in listing.exports if one.landing not in there]
     if other:
         told = f"{counted(len(other), 'export')} were read by another version of the program"
         yield Check(WARNING, "taken in", told, f"run `{ingest}`: it reads them again")
     if lost:
-        told = f"what was read of {_named(lost)} is not in the store any more"
+        told = f"what was read of {named(lost)} is not in the store any more"
         remedy = f"restore landed/ from a backup, or run `{ingest}`, which reads what is there"
         yield Check(WARNING, "taken in", told, remedy)
     if not other and not lost:
@@ -80,13 +78,13 @@ def news(listing: Listing, exports: Sequence[Found], ingest: str) -> Iterator[Ch
     ]
     is_current = all(one.reader == reading_code() for one in listing.exports)
     if new and is_current:
-        told = f"{counted(len(new), 'export')} new or changed since: {_named(n for n, _ in new)}"
+        told = f"{counted(len(new), 'export')} new or changed since: {named(n for n, _ in new)}"
         yield Check(WARNING, "taken in", told, f"run `{ingest}`, so that what follows counts them")
     if gone:
         yield Check(
             WARNING,
             "taken in",
-            f"exports that were taken in are gone: {_named(gone)}",
+            f"exports that were taken in are gone: {named(gone)}",
             "put them back: a run stops where usage is missing (or takes it so, --allow-shrink)",
         )
 
@@ -96,7 +94,9 @@ def coverage(
 ) -> Iterator[Check]:
     """Whether the exports hold all days of a month that are over, once, and fit their names."""
     check = f"days of {period}"
-    if any(one.reader != reading_code() or not landed.has(one.landing) for one in listing.exports):
+    landings = {one.landing for one in listing.exports}
+    is_current = all(one.reader == reading_code() for one in listing.exports)
+    if not is_current or landed.those_there(landings) != landings:
         yield Check(WARNING, check, "not looked at", "take the exports in again first")
         return
     terms = load_terms(landed, listing)
@@ -106,7 +106,7 @@ def coverage(
         yield Check(OK, check, "exports cover all that are over, of every tenant that they tell of")
     for of_all in _alike(found):
         first = of_all[0]
-        whose = _named(one.tenant_id for one in of_all if one.tenant_id)
+        whose = named(one.tenant_id for one in of_all if one.tenant_id)
         told = f"{whose}: {first.message}" if whose else first.message
         severity = OK if first.severity == NOTICE else first.severity
         yield Check(severity, check, f"{told} [{first.code}]", first.remedy)
@@ -118,13 +118,6 @@ def _alike(found: Iterable[Finding]) -> list[list[Finding]]:
     for one in found:
         groups.setdefault((one.code, one.message), []).append(one)
     return list(groups.values())
-
-
-def _named(things: Iterable[str]) -> str:
-    """The first of some things by name, and how many more there are."""
-    names = list(things)
-    more = len(names) - NAMED
-    return ", ".join(names[:NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def nothing_yet(store: Path, ingest: str) -> Check:

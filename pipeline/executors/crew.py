@@ -9,12 +9,14 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from pipeline.errors import BillingError
 from pipeline.fingerprint import billing_code
 from pipeline.remote.objects import is_kept
 from pipeline.remote.place import name_of
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +47,10 @@ class WorkerUnfit(BillingError):
     """A worker has another version of the program, or does not see the store."""
 
 
-Task = Callable[..., Any]
-
-
-def on_worker(name: str, task: Task, args: tuple[Any, ...]) -> Any:
+def on_worker(name: str, task: Callable[[], T]) -> T:
     """Do a task on the worker of that name; an error says where it arose."""
     try:
-        return task(*args)
+        return task()
     except BillingError as error:
         where = f"{error.where} (on worker {name})" if error.where else f"worker {name}"
         raise type(error)(error.what, where=where, remedy=error.remedy) from error

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Executor, Future
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -80,14 +81,13 @@ class _Dask(Executor):
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Hand a task to the cluster."""
-        future: Future[Any] = self._executor.submit(_on_this_worker, fn, args)
-        return future
+        return self._executor.submit(_on_this_worker, partial(fn, *args, **kwargs))
 
 
-def _on_this_worker(task: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+def _on_this_worker(task: Callable[[], T]) -> T:
     from distributed import get_worker  # noqa: PLC0415
 
-    return on_worker(str(get_worker().name), task, args)
+    return on_worker(str(get_worker().name), task)
 
 
 def _prepared(store: Path, dask_worker: Any) -> tuple[str, bool]:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from socket import gethostname
 from typing import Any, ParamSpec, TypeVar
@@ -69,12 +70,11 @@ class _Spark(Executor):
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Hand a task to the cluster."""
-        future: Future[Any] = self._pool.submit(self._mapped, fn, args)
-        return future
+        return self._pool.submit(self._mapped, partial(fn, *args, **kwargs))
 
-    def _mapped(self, task: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    def _mapped(self, task: Callable[[], T]) -> T:
         try:
-            [outcome] = self._context.parallelize([(task, args)], 1).map(_done).collect()
+            [outcome] = self._context.parallelize([task], 1).map(_done).collect()
         except Exception as error:
             raise SchedulerLost(
                 f"Spark gave the task up: {_first_line(error)}",
@@ -84,14 +84,14 @@ class _Spark(Executor):
             ) from error
         if isinstance(outcome, BillingError):
             raise outcome
-        return outcome
+        made: T = outcome
+        return made
 
 
-def _done(element: tuple[Callable[..., Any], tuple[Any, ...]]) -> Any:
+def _done(task: Callable[[], T]) -> T | BillingError:
     """Do a task; an error of ours comes back as it is, so that Spark does not try it again."""
-    task, args = element
     try:
-        return on_worker(gethostname(), task, args)
+        return on_worker(gethostname(), task)
     except BillingError as error:
         return error
 

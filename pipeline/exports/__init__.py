@@ -6,7 +6,7 @@ feeds are (`schemas.feeds`), rules across rows or feeds (`pipeline.stages`), and
 read (`pipeline.store`).
 """
 
-from pipeline.exports.batch import Batch
+from pipeline.exports.batch import BESIDE, Batch
 from pipeline.exports.faults import (
     DamagedExport,
     DamagedGzip,
@@ -30,6 +30,7 @@ from pipeline.exports.judge import Cells, judge
 from pipeline.exports.reader import read_export, unknown_columns
 
 __all__ = [
+    "BESIDE",
     "Batch",
     "Cells",
     "DamagedExport",

@@ -13,6 +13,9 @@ import polars as pl
 BROKEN = pl.Schema({"at": pl.UInt32(), "defects": pl.String(), "raw": pl.String()})
 """The columns of `Batch.broken`."""
 
+BESIDE = pl.Schema({"row": pl.Int64(), "defects": pl.String(), "raw": pl.String()})
+"""The columns that `Batch.whole` has beside the feed's."""
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:

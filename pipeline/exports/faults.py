@@ -6,6 +6,8 @@ travel with the row in the column `defects`.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pipeline.errors import BillingError
 
 
@@ -23,6 +25,15 @@ class UnknownFileKind(ExportError):
 
 class UnreadableExport(ExportError):
     """The operating system does not let us read a file or directory."""
+
+    @classmethod
+    def of(cls, path: Path, why: str) -> UnreadableExport:
+        """What the system said of a place, as an error."""
+        return cls(
+            f"it cannot be read: {why}",
+            where=path,
+            remedy="correct the place or its permissions, and run again",
+        )
 
 
 class EmptyExport(ExportError):

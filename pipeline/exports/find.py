@@ -28,6 +28,11 @@ class Export:
     name: str
     stat: tuple[int, ...] = ()
 
+    @property
+    def order(self) -> tuple[str, str]:
+        """Where it comes among the exports of its feed: by file name, then by place (R11.1)."""
+        return self.path.name, self.name
+
 
 def find_exports(feeds: Path, table: Table) -> list[Export]:
     """Every export of the feed, ordered by file name and then by place.
@@ -37,7 +42,7 @@ def find_exports(feeds: Path, table: Table) -> list[Export]:
     is silently left out is usage that is never billed.
     """
     if isinstance(feeds, Mirrored):
-        return _ordered(_away(feeds, table.name))
+        return in_order(_away(feeds, table.name))
     if not _is_directory(feeds):
         raise FeedsNotADirectory(
             "the feeds directory is not a directory"
@@ -50,11 +55,12 @@ def find_exports(feeds: Path, table: Table) -> list[Export]:
     for entry in _entries(feeds):
         if entry.name == table.name:
             found.extend(_below(entry, (_identity(feeds),)))
-    return _ordered(Export(path, path.relative_to(feeds).as_posix()) for path in found)
+    return in_order(Export(path, path.relative_to(feeds).as_posix()) for path in found)
 
 
-def _ordered(exports: Iterable[Export]) -> list[Export]:
-    return sorted(exports, key=lambda export: (export.path.name, export.name))
+def in_order(exports: Iterable[Export]) -> list[Export]:
+    """Exports in the order in which they count."""
+    return sorted(exports, key=lambda export: export.order)
 
 
 def _away(feeds: Mirrored, name: str) -> Iterator[Export]:
@@ -177,8 +183,4 @@ def _exists(path: Path) -> bool:
 
 
 def _unreadable(path: Path, error: OSError) -> UnreadableExport:
-    return UnreadableExport(
-        f"it cannot be read: {error.strerror or type(error).__name__}",
-        where=path,
-        remedy="correct the place or its permissions, and run again",
-    )
+    return UnreadableExport.of(path, error.strerror or type(error).__name__)

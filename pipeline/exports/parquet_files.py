@@ -130,11 +130,7 @@ def _named_faults(path: Path) -> Iterator[None]:
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise _damaged(path, f"it cannot be read: {_first_line(error)}") from error
     except OSError as error:
-        raise UnreadableExport(
-            f"it cannot be read: {error.strerror or _first_line(error)}",
-            where=path,
-            remedy="correct the place or its permissions, and run again",
-        ) from error
+        raise UnreadableExport.of(path, error.strerror or _first_line(error)) from error
 
 
 def _damaged(path: Path, what: str) -> DamagedParquet:

@@ -60,11 +60,7 @@ def _named_faults(path: Path) -> Iterator[None]:
     except (gzip.BadGzipFile, zlib.error) as error:
         raise _damaged(path, f"the gzip stream is damaged: {error}") from error
     except OSError as error:
-        raise UnreadableExport(
-            f"it cannot be read: {error.strerror or type(error).__name__}",
-            where=path,
-            remedy="correct the place or its permissions, and run again",
-        ) from error
+        raise UnreadableExport.of(path, error.strerror or type(error).__name__) from error
 
 
 def _damaged(path: Path, what: str) -> DamagedGzip:

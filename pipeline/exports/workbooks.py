@@ -261,11 +261,7 @@ def named_faults(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.strerror is None:
             raise _damaged(path, str(error)) from error
-        raise UnreadableExport(
-            f"it cannot be read: {error.strerror}",
-            where=path,
-            remedy="correct the place or its permissions, and run again",
-        ) from error
+        raise UnreadableExport.of(path, error.strerror) from error
     except Exception as error:
         what = str(error).partition("\n")[0] or type(error).__name__
         raise _damaged(path, f"it cannot be read: {what}") from error

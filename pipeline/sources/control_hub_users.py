@@ -25,6 +25,7 @@ from pipeline.exports.csv_files import csv_cells, read_header
 from pipeline.sources.control_hub_layout import USER, Layout, LicenseColumn, layout_of
 from pipeline.sources.kind import TENANT, Key, Kind, Options
 from pipeline.sources.snapshots import day_of
+from pipeline.sources.user_ids import user_id
 from schemas.feeds import USERS
 
 _ACTIVE = ("active", "verified")
@@ -88,7 +89,7 @@ def _users(frame: pl.DataFrame, layout: Layout) -> pl.DataFrame:
     )
     columns = {
         "at": pl.int_range(pl.len(), dtype=pl.UInt32),
-        "user_id": _user_id(_text(layout.user)),
+        "user_id": user_id(_text(layout.user)),
         "name": pl.coalesce(_text(layout.display_name), first_and_last.replace("", None)),
         "license": pl.lit(None, pl.String),
         "subscription_id": pl.lit(None, pl.String),
@@ -102,12 +103,6 @@ def _users(frame: pl.DataFrame, layout: Layout) -> pl.DataFrame:
 def _text(column: str | None) -> pl.Expr:
     """What a column says; nothing, where the file does not have it."""
     return pl.col(column).str.strip_chars().replace("", None) if column else pl.lit(None, pl.String)
-
-
-def _user_id(said: pl.Expr) -> pl.Expr:
-    """An e-mail address is the same in whatever case it is written; other names are not."""
-    is_address = said.str.contains("@", literal=True)
-    return pl.when(is_address).then(said.str.to_lowercase()).otherwise(said)
 
 
 def _cell(column: LicenseColumn) -> str:

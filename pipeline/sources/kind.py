@@ -55,3 +55,21 @@ class Kind:
     check: Callable[[Options], None] = lambda _: None
     is_snapshot: bool = False
     selects_by_start: bool = False
+
+
+def kinds() -> Mapping[str, Kind]:
+    """The kinds by their names. They are loaded when first asked for: most runs read no source."""
+    from pipeline.sources.kinds import KINDS  # noqa: PLC0415
+
+    return KINDS
+
+
+def kind_of(name: str) -> Kind | None:
+    """The kind of a name; None where an export is of none, a feed as it stands."""
+    return kinds().get(name) if name else None
+
+
+def is_snapshot(name: str) -> bool:
+    """Whether what comes of the kind of that name states what holds on one day."""
+    kind = kind_of(name)
+    return kind is not None and kind.is_snapshot

@@ -30,8 +30,3 @@ _EVERY: tuple[Kind, ...] = (
 
 KINDS: Mapping[str, Kind] = {kind.name: kind for kind in _EVERY}
 """The kinds by their names."""
-
-
-def is_snapshot(kind: str) -> bool:
-    """Whether what comes of a kind states what holds on one day."""
-    return kind in KINDS and KINDS[kind].is_snapshot

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from pipeline.findings import counted
+
 
 class Remark(NamedTuple):
     """A finding's code, what it says of so many records (`{records}`), and what to do.
@@ -21,6 +23,10 @@ class Remark(NamedTuple):
     message: str
     remedy: str
     of_last: bool = False
+
+    def told(self, export: str, records: int) -> str:
+        """What is to be said of so many records of an export."""
+        return f"{export}: {self.message.format(records=counted(records, 'record'))}"
 
 
 _QUERY_ACTIVITIES = (

@@ -24,6 +24,7 @@ from pipeline.exports.faults import MissingColumn, RepeatedColumn
 from pipeline.sources.kind import TENANT, TENANTS, Key, Kind, Options
 from pipeline.sources.search_api import JSON_ENDINGS, Asked, answers
 from pipeline.sources.search_api_cells import chunks, column, ended, said, tenant
+from pipeline.sources.user_ids import user_id
 from schemas.feeds import USAGE
 
 ASKED = Asked("agentSession", "agentSessions", ("agentSessionId", "startTime"))
@@ -98,10 +99,7 @@ def _columns(options: Options) -> Iterator[pl.Expr]:
     """The feed's columns, made of a session's fields."""
     yield pl.col("agentSessionId").alias("event_id")
     yield tenant(options).alias("tenant_id")
-    user = pl.col(options["user"]).cast(pl.String)
-    # The same person is written in either case; an id has no @.
-    lowered = pl.when(user.str.contains("@", literal=True)).then(user.str.to_lowercase())
-    yield lowered.otherwise(user).alias("user_id")
+    yield user_id(pl.col(options["user"]).cast(pl.String)).alias("user_id")
     yield pl.col("startTime").alias("started_at")
     yield ended("endTime", "isActive").alias("ended_at")
 

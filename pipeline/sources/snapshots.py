@@ -11,16 +11,14 @@ file says something of a tenant only if it has rows of it.
 
 from __future__ import annotations
 
-import re
 from datetime import date
 from pathlib import Path
 
 import polars as pl
 
 from pipeline.exports import ExportError
+from pipeline.exports.dates import dates_in
 from schemas.columns import Table
-
-_DAY = re.compile(r"(?<!\d)(\d{4})(-?)(\d{2})\2(\d{2})(?!\d)")
 
 LINEAGE = ("file", "row", "defects", "raw")
 """What a row of a feed has beside the feed's columns, once it was read."""
@@ -38,7 +36,7 @@ def day_of(path: Path) -> date:
 
     Raises `SnapshotWithoutDay` where there is none, or more than one.
     """
-    days = {day for day in map(_date, _DAY.finditer(path.name)) if day}
+    days = dates_in(path.name)
     if len(days) != 1:
         told = f"says {len(days)} days" if days else "does not say on which day it was taken"
         raise SnapshotWithoutDay(
@@ -86,13 +84,6 @@ def intervals(rows: pl.DataFrame, table: Table) -> pl.DataFrame:
     against_key = rows[contradicting["index"]].with_columns(defects=pl.lit("repeated_key"))
     every = pl.concat([stretches, rows.filter(~is_sound), against_key])
     return every.sort("file", "row", maintain_order=True)
-
-
-def _date(found: re.Match[str]) -> date | None:
-    try:
-        return date(int(found[1]), int(found[3]), int(found[4]))
-    except ValueError:
-        return None
 
 
 def _days(rows: pl.DataFrame) -> pl.DataFrame:

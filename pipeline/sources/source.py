@@ -13,10 +13,10 @@ from typing import Any
 
 from pipeline.errors import UsageError, did_you_mean
 from pipeline.exports import Batch, Export, ExportError, judge
+from pipeline.exports.find import in_order
 from pipeline.exports.reader import BATCH_ROWS
 from pipeline.fingerprint import fingerprint
-from pipeline.sources.kind import Key, Kind, Options
-from pipeline.sources.kinds import KINDS
+from pipeline.sources.kind import Key, Kind, Options, kinds
 from schemas.columns import Table
 
 
@@ -35,11 +35,11 @@ class Source:
     @classmethod
     def of(cls, kind: str, path: str, said: Mapping[str, Any], where: str) -> Source:
         """A source as it is set up; `where` that is said. Raises `UsageError` for what is wrong."""
-        if kind not in KINDS:
-            names = ", ".join(KINDS)
-            remedy = did_you_mean(kind, KINDS, f"kinds are {names}")
+        if kind not in kinds():
+            names = ", ".join(kinds())
+            remedy = did_you_mean(kind, kinds(), f"kinds are {names}")
             raise UsageError(f"there is no kind of source {kind!r}", where=where, remedy=remedy)
-        keys = KINDS[kind].keys
+        keys = kinds()[kind].keys
         for name, value in said.items():
             if name not in keys:
                 known = f"{kind} knows {', '.join(keys) or 'none'}"
@@ -53,7 +53,7 @@ class Source:
                 )
         options = {name: said.get(name, key.default) for name, key in keys.items()}
         try:
-            KINDS[kind].check(options)
+            kinds()[kind].check(options)
         except ValueError as error:
             what, _, remedy = str(error).partition("; ")
             raise UsageError(what, where=where, remedy=remedy or "correct it there") from error
@@ -62,7 +62,7 @@ class Source:
     @property
     def kind(self) -> Kind:
         """What its files are."""
-        return KINDS[self.kind_name]
+        return kinds()[self.kind_name]
 
     @property
     def table(self) -> Table:
@@ -96,10 +96,7 @@ class Source:
             )
         for path in files:
             check_ending(path, self.kind)
-        return sorted(
-            (Export(path, path.as_posix()) for path in files),
-            key=lambda export: (export.path.name, export.name),
-        )
+        return in_order(Export(path, path.as_posix()) for path in files)
 
     def read(self, path: Path) -> Iterator[Batch]:
         """The rows of one of its files as batches of its feed; as `exports.read_export` does."""

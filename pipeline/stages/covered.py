@@ -18,7 +18,7 @@ from pathlib import PurePosixPath
 import polars as pl
 
 from pipeline.period import Days
-from pipeline.sources.kinds import KINDS
+from pipeline.sources.kind import is_snapshot, kind_of
 from pipeline.stages.file_days import named_days, series_of
 from pipeline.stages.starts import starts_in
 from pipeline.store.landing import ListedExport, Listing
@@ -41,12 +41,13 @@ class ListedSource:
     @property
     def is_snapshot(self) -> bool:
         """Whether each of its exports states what holds on one day."""
-        return self.kind in KINDS and KINDS[self.kind].is_snapshot
+        return is_snapshot(self.kind)
 
     @property
     def selects_by_start(self) -> bool:
         """Whether its exports lack what began before their first day."""
-        return self.kind in KINDS and KINDS[self.kind].selects_by_start
+        kind = kind_of(self.kind)
+        return kind is not None and kind.selects_by_start
 
 
 def sources_in(listing: Listing, *, with_feeds: bool = False) -> list[ListedSource]:

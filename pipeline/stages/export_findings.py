@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import PurePath
 
-from pipeline.findings import Finding, counted, finding
+from pipeline.findings import Finding, finding
 from pipeline.sources.remarks import REMARKS
 from pipeline.store.landing import ListedExport, Listing
 
@@ -36,7 +36,7 @@ def remark_findings(listing: Listing) -> list[Finding]:
         finding(
             REMARKS[code].finding,
             None,
-            f"{export.name}: {REMARKS[code].message.format(records=counted(count, 'record'))}",
+            REMARKS[code].told(export.name, count),
             REMARKS[code].remedy,
             subject=export.name,
         )

@@ -11,7 +11,7 @@ from datetime import date, datetime
 
 import polars as pl
 
-from pipeline.findings import Finding, finding
+from pipeline.findings import Finding, finding, named
 from pipeline.period import EPOCH_DAY, Days, Period, instant, midnight, moment
 from pipeline.rules.terms import Tenant
 from pipeline.stages.covered import Extract, ListedSource, covered_days, extracts_of
@@ -21,9 +21,6 @@ from pipeline.store.usage import DAY_US
 DAYS_BEFORE = 1
 """How many days before a month an extract must reach back where it is selected by start: hardly
 anything stays open for longer. Two do no harm, since what comes twice counts once (R11.1)."""
-
-NAMED = 5
-"""How many exports a message names before it counts the rest."""
 
 
 def usage_findings(
@@ -123,7 +120,7 @@ def _overlaps(source: ListedSource, starts: pl.DataFrame, period: Period) -> Ite
         exports=pl.concat_list("export", "last_export").explode().unique().sort(),
     )
     for tenant, days, exports in by_tenant.iter_rows():
-        names = _named(source.exports[one].name for one in exports)
+        names = named(source.exports[one].name for one in exports)
         yield finding(
             "extracts_overlap",
             tenant,
@@ -164,11 +161,3 @@ def _older_than_data(
             "export it again.",
             subject=listed.name,
         )
-
-
-def _named(things: Iterable[str]) -> str:
-    """The first of some things by name, and how many more there are."""
-    names = list(things)
-    more = len(names) - NAMED
-    told = ", ".join(names[:NAMED])
-    return f"{told} and {f'{more:,} more'}" if more > 0 else told

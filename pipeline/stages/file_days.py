@@ -7,15 +7,14 @@ and what follows from it (`coverage`).
 from __future__ import annotations
 
 import re
-from datetime import date
 from pathlib import PurePosixPath
 
+from pipeline.exports.dates import DATE, date_of, dates_in
 from pipeline.period import Days
 
-_DATE = r"(?<!\d)(?:\d{4}-\d{2}-\d{2}|\d{8})(?!\d)"
 _JOINT = r"(?:\.\.|_|-|[_-]to[_-]| to )"
-_SPAN = re.compile(rf"({_DATE}){_JOINT}({_DATE})")
-_ONE = re.compile(rf"({_DATE})")
+_SPAN = re.compile(rf"({DATE}){_JOINT}({DATE})")
+_ONE = re.compile(DATE)
 _DATED_FOLDER = re.compile(r"[\d_.-]+")
 
 
@@ -27,13 +26,11 @@ def named_days(name: str) -> Days | None:
     before it begins.
     """
     file = PurePosixPath(name).name
-    spans = [(_day(one), _day(two)) for one, two in _SPAN.findall(file)]
-    if spans:
-        first, last = spans[0]
-        is_plain = len(spans) == 1 and first is not None and last is not None and first <= last
-        return Days(first, last + 1) if is_plain and first and last else None
-    days = {day for day in map(_day, _ONE.findall(file)) if day is not None}
-    return Days(min(days), min(days) + 1) if len(days) == 1 else None
+    spans = [(date_of(one), date_of(two)) for one, two in _SPAN.findall(file)]
+    [(first, last), *others] = spans or [(day, day) for day in dates_in(file)] or [(None, None)]
+    if others or first is None or last is None or last < first:
+        return None
+    return Days(first.toordinal(), last.toordinal() + 1)
 
 
 def series_of(name: str) -> str:
@@ -42,10 +39,3 @@ def series_of(name: str) -> str:
     folders = [one for one in path.parent.parts if not _DATED_FOLDER.fullmatch(one)]
     undated = _ONE.sub("", _SPAN.sub("", path.name))
     return "/".join([*folders, undated.split(".")[0]])
-
-
-def _day(text: str) -> int | None:
-    try:
-        return date.fromisoformat(text).toordinal()
-    except ValueError:
-        return None

@@ -32,7 +32,7 @@ def found_of(table: Table, feeds: Path | None, sources: Sequence[Source]) -> lis
     if not found and not table.optional:
         raise _missing(table, feeds)
     _refuse_twice(found)
-    return sorted(found, key=lambda one: (one[1].path.name, one[1].name))
+    return sorted(found, key=lambda one: one[1].order)
 
 
 def stat_of(path: Path) -> tuple[int, ...]:

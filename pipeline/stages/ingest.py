@@ -17,7 +17,7 @@ from pipeline.exports import read_export, unknown_columns
 from pipeline.fingerprint import fingerprint, reading_code
 from pipeline.remote.objects import content_sha256, copies
 from pipeline.sources import Source
-from pipeline.sources.kinds import is_snapshot
+from pipeline.sources.kind import is_snapshot
 from pipeline.stages.found import Found, found_of, stat_of
 from pipeline.stages.losses import refuse_losses
 from pipeline.steps import Progress, Step

@@ -10,7 +10,7 @@ export is *gone* if nothing took its place, and *changed* otherwise.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -18,16 +18,14 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.errors import BillingError, StoreDamaged
-from pipeline.sources.kinds import is_snapshot
+from pipeline.findings import named
+from pipeline.sources.kind import is_snapshot
 from pipeline.store.landing import LandedStore, ListedExport
 from schemas.feeds import USAGE
 
 LARGEST_FALL = 20
 """Per cent of its rows by which a day may fall unasked: corrections take some rows away, an export
 that was cut short takes many."""
-
-NAMED = 5
-"""How many exports or days a message names before it counts the rest."""
 
 Exports = Sequence[ListedExport]
 
@@ -97,21 +95,14 @@ def told(gone: Exports, falls: Sequence[Fall], changed: Exports) -> str:
     """Which exports and which days, in words."""
     parts = []
     if gone:
-        names = _named(f"{one.name} (rows: {one.rows:,})" for one in gone)
+        names = named(f"{one.name} (rows: {one.rows:,})" for one in gone)
         parts.append(f"exports that are gone: {names}")
     if falls:
-        days = _named(f"{one.day} (rows: {one.before:,}, now {one.now:,})" for one in falls)
+        days = named(f"{one.day} (rows: {one.before:,}, now {one.now:,})" for one in falls)
         parts.append(f"usage falls by more than {LARGEST_FALL} %: {days}")
     if falls and changed:
-        parts.append(f"exports that changed: {_named(one.name for one in changed)}")
+        parts.append(f"exports that changed: {named(one.name for one in changed)}")
     return "; ".join(parts)
-
-
-def _named(things: Iterable[str]) -> str:
-    """The first of some things by name, and how many more there are."""
-    names = list(things)
-    more = len(names) - NAMED
-    return ", ".join(names[:NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _days(landed: LandedStore, exports: Exports) -> Counter[date]:
@@ -123,7 +114,7 @@ def _days(landed: LandedStore, exports: Exports) -> Counter[date]:
         raise StoreDamaged(
             "what was taken in of it is not in the store any more, so it cannot be said on which "
             "days usage falls",
-            where=_named(unknown),
+            where=named(unknown),
             remedy="put the exports back as they were, or accept them with --allow-shrink",
         )
     for landing in {one.landing for one in usage}:

@@ -50,7 +50,7 @@ class DeltaTables:
     """The tables of a store."""
 
     def __init__(self, store: Path) -> None:
-        unusable = sorted(_UNUSABLE.intersection(_target(store.absolute())))
+        unusable = sorted(_UNUSABLE.intersection(name_of(store.absolute())))
         if unusable:
             raise StoreNameUnusable(
                 f"{' '.join(unusable)} in the path of the store, which its files cannot have",
@@ -115,10 +115,12 @@ class DeltaTables:
 
     def put(self, name: str, rows: pl.DataFrame, partition_by: list[str], predicate: str) -> None:
         """Make these the rows of some partitions; the same again changes nothing to a reader."""
-        if self.has(name):
-            self._write(name, rows, "overwrite", partition_by=partition_by, predicate=predicate)
-        else:
+        table = self._table(name)
+        if table is None:
             self._write(name, rows, "append", partition_by=partition_by)
+        else:
+            options = {"partition_by": partition_by, "predicate": predicate}
+            self._write(name, rows, "overwrite", table, **options)
 
     def _write(
         self,
@@ -132,7 +134,7 @@ class DeltaTables:
         about_to_write(path)
         with _told(path):
             rows.write_delta(
-                table or _target(path),
+                table or name_of(path),
                 mode=mode,
                 storage_options=_options(path),
                 credential_provider=None,
@@ -144,14 +146,9 @@ class DeltaTables:
         path = self._root / name
         try:
             with _told(path):
-                return DeltaTable(_target(path), version, storage_options=_options(path))
+                return DeltaTable(name_of(path), version, storage_options=_options(path))
         except TableNotFoundError:
             return None
-
-
-def _target(path: Path) -> str:
-    """What the library calls a place."""
-    return name_of(path)
 
 
 def _options(path: Path) -> dict[str, str] | None:

@@ -22,7 +22,7 @@ from typing import Any
 import polars as pl
 
 from pipeline.errors import BillingError, StoreDamaged
-from pipeline.exports import Batch
+from pipeline.exports import BESIDE, Batch
 from pipeline.remote.faults import ChangedMeanwhile
 from pipeline.remote.objects import below, bring, content, is_kept
 from pipeline.remote.place import Mirrored
@@ -196,10 +196,9 @@ class LandedStore:
         Raises `StoreDamaged` where they are gone.
         """
         self._manifest(export.landing)
-        extra = {"row": pl.Int64(), "defects": pl.String(), "raw": pl.String()}
         file = self._folder(export.landing) / "rows.parquet"
         if not bring(file):
-            return pl.DataFrame(schema=pl.Schema({**table.dtypes, **extra}))
+            return pl.DataFrame(schema=pl.Schema({**table.dtypes, **BESIDE}))
         return pl.read_parquet(file, glob=False)
 
     def listing(self, as_of: datetime | None = None) -> Listing | None:

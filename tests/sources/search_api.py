@@ -11,8 +11,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import polars as pl
+from hypothesis import HealthCheck, settings
 
 from pipeline.sources import Source
+
+FEW = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 Records = Sequence[Any]
 

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import UsageError
 from pipeline.exports import ExportError
 from pipeline.sources import Source, search_api_cells
 from tests.sources.search_api import (
+    FEW,
     NOON,
     WRAPPINGS,
     Found,
@@ -28,9 +29,6 @@ from tests.sources.search_api import (
 )
 
 KIND = "search-api-agent-sessions"
-FEW = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
 
 
 def session(name: str = "s1", **fields: Any) -> dict[str, Any]:

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.exports import ExportError
 from pipeline.sources import search_api_cells, search_api_tasks
 from pipeline.sources.remarks import REMARKS
 from tests.sources.search_api import (
+    FEW,
     NOON,
     WRAPPINGS,
     Found,
@@ -31,9 +32,6 @@ from tests.sources.search_api import (
 )
 
 KIND = "search-api-tasks"
-FEW = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
 MINUTE = 60_000
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import polars as pl
@@ -109,6 +111,15 @@ def test_settings_that_are_no_list_of_tables_are_told(tmp_path: Path) -> None:
     path.write_text('[source]\nkind = "probe"')
     with pytest.raises(UsageError, match=r"write each as a table of its own: \[\[source\]\]"):
         read_sources(path)
+
+
+def test_no_kind_is_loaded_before_one_is_asked_for() -> None:
+    """Most runs read no source, and should not wait for any."""
+    program = "import sys, pipeline.run; print('pipeline.sources.kinds' in sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert loaded.stdout.strip() == "False"
 
 
 @pytest.fixture
