@@ -184,6 +184,16 @@ def tasks_of(
         )
         name = fingerprint(terms_name, bucket)
         tasks.append(
-            BucketTask(name, terms_name, request.store, bucket, own, request.period, relevant, only)
+            BucketTask(
+                name,
+                terms_name,
+                request.store,
+                bucket,
+                own,
+                request.period,
+                relevant,
+                only,
+                request.budget.rows_at_once,
+            )
         )
     return tasks

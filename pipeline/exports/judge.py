@@ -165,4 +165,3 @@ def _judgeable(flag: pl.Series, unreadable: Mapping[str, pl.Series]) -> pl.Serie
     if column != flag.name and column in unreadable:
         return flag & ~unreadable[column]
     return flag
-
