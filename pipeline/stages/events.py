@@ -56,7 +56,7 @@ def replaced(rows: BucketRows, kinds: Kinds, judge: Judge) -> Replaced:
 
 def _replaced(rows: BucketRows, kinds: Kinds, judge: Judge, candidates: Ints) -> Replaced:
     """Those among some candidates that are replaced; all rows of their events are among them."""
-    found = rows.by_number.take(candidates)
+    found = rows.by_number.take(np.sort(candidates))
     is_sound = found.kind >= 0
     is_sound[is_sound] = ~judge.is_broken(found.at(is_sound))
     found = found.at(is_sound)

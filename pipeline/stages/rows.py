@@ -95,17 +95,16 @@ class BucketRows:
         if since is not None and until is not None:
             is_inside = (since <= started) & (started < until)
         kind = self._kind_codes[index][landed.read("kind", stretches)]
-        is_kept = self._is_kept(block, kind, is_inside)
+        kept = np.flatnonzero(self._is_kept(block, kind, is_inside))
         numbers = [np.arange(first + one.first, first + one.first + one.rows) for one in stretches]
-        rows = Rows(
-            kind,
-            self._user_codes[index][landed.read("user", stretches)],
-            started,
-            landed.read("ended", stretches),
-            landed.read("quantity", stretches),
-            np.concatenate(numbers),
+        return Rows(
+            kind[kept],
+            self._user_codes[index][landed.read("user", stretches)[kept]],
+            started[kept],
+            landed.read("ended", stretches)[kept],
+            landed.read("quantity", stretches)[kept],
+            np.concatenate(numbers)[kept],
         )
-        return rows if is_kept.all() else rows.at(is_kept)
 
     def starts(self, block: Block) -> Ints:
         """The instants at which the rows of a block start, the dropped ones included."""
