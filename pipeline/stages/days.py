@@ -25,6 +25,7 @@ from pipeline.stages.meter import Frames, Meters
 from pipeline.stages.parts import DayParts
 from pipeline.stages.row import Rows
 from pipeline.stages.rows import BucketRows
+from pipeline.stages.seen import Seen
 from pipeline.stages.sessions import Stays
 from pipeline.store.usage import DAY_US
 from pipeline.store.work import WorkStore
@@ -88,18 +89,21 @@ class Days:
         frames.append(self._fates.nothing())
         earlier = [self._rows.identity(day) for day in days if day < first]
         state = State(Stays.none, fingerprint(earlier))
+        seen = Seen()
         for day in range(first, after):
             parts, begin = DayParts(self._rows, day, self._most_rows), day * DAY_US
             while begin < (day + 1) * DAY_US:
                 before = reaching_in if begin == first * DAY_US else None
                 done, state, begin = self._kept(day, parts, begin, before, state)
+                seen.add(done.pop("seen"))
                 frames.append(done)
         for day in days:
             if day >= after:
                 for block in self._rows.blocks(day, self._most_rows):
                     frames.append(self._fates.outside(self._rows.kinds_of(block)))
         names = {name for one in frames for name in one}
-        return {name: pl.concat(one[name] for one in frames if name in one) for name in names}
+        of_all = {name: pl.concat(one[name] for one in frames if name in one) for name in names}
+        return {**of_all, "seen": seen.all()}
 
     def _before(self, days: list[int]) -> tuple[Rows, list[Frames]]:
         """Of the days before the period: the rows that reach into it; the others, counted."""
