@@ -119,7 +119,8 @@ class Month:
         """R4 distinct: each user once; of the subscription on which they were seen first."""
         seen = seen.with_columns(group=pl.Series(self._groups(seen["own"])))
         nobodies = nobodies.with_columns(group=pl.Series(self._groups(nobodies["own"])))
-        first = seen.drop_nulls("first").sort("first").unique(WHO, keep="first")
+        in_order = seen.drop_nulls("first").sort("first")
+        first = in_order.unique(WHO, keep="first", maintain_order=True)
         nobody = nobodies.group_by("own").agg(n=pl.col("rows").sum())
         owned = _added(["own"], first.group_by("own").agg(n=_count()), nobody)
         alone = _added(["own"], seen.group_by("own").agg(n=_count()), nobody)
