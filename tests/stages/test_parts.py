@@ -32,11 +32,11 @@ from pipeline.store.usage import DAY_US, SLOTS, LandedUsage, Stretch
 from schemas.datasets import DATASETS
 from tests.good_feeds import PERIOD, Feeds, good, rows_of, save
 from tests.store.landings import a_row, land, micros
-from tests.support import Row, bill, tenantbill
+from tests.support import Row, bill, shown, tenantbill
 from tests.test_properties import some
 from tests.worlds import COLUMNS, World, world, write, write_csv
 
-DAY = datetime(2026, 10, 5, tzinfo=UTC)
+DAY = datetime(2026, 10, 25, tzinfo=UTC)
 
 
 @contextmanager
@@ -87,24 +87,41 @@ def test_however_days_are_cut_every_dataset_is_the_same_to_the_byte(
         assert billed(crowd) == whole
 
 
-def login(number: int, at: datetime, hours: int, **said: str) -> Row:
+def usage(number: int, at: datetime, hours: int, **said: str) -> Row:
     until = f"{at + timedelta(hours=hours):%Y-%m-%dT%H:%M:%SZ}"
     starts = {"started_at": f"{at:%Y-%m-%dT%H:%M:%S.%fZ}", "ended_at": until}
     return rows_of("acme")["usage"] | {"event_id": f"e{number:03d}"} | starts | said
 
 
 def giant_day(rows: int) -> Feeds:
-    """Feeds of one tenant with so many logins on one day, of few users, in any order."""
-    feeds, draw = good("acme"), Random(1)
-    feeds["usage"] = [
-        login(
-            number,
-            DAY + timedelta(minutes=draw.randrange(0, 1440, 5)),
-            draw.choice([0, 1, 7, 30]),
-            user_id=f"u{draw.randrange(9)}",
-        )
-        for number in range(rows)
+    """Two tenants that use all they can on the day on which clocks change, in any order.
+
+    acme's agents are counted at once, bolt's as different users. Each has two subscriptions, few
+    users who are in two places at once, and peaks that tie.
+    """
+    feeds, draw = good("acme", "bolt"), Random(1)
+    feeds["subscriptions"][1] |= {"license_model": "named"}
+    feeds["subscriptions"] += [
+        row | {"subscription_id": f"{row['tenant_id']}-T", "start_date": "2026-02-01"}
+        for row in feeds["subscriptions"]
     ]
+    for tenant in feeds["tenants"]:
+        tenant["time_zone"] = "Europe/Berlin"
+    feeds["usage"] = []
+    for number in range(rows):
+        name = draw.choice(["acme", "bolt"])
+        feeds["usage"].append(
+            usage(
+                number,
+                DAY + timedelta(minutes=draw.randrange(0, 1440, 5)),
+                draw.choice([0, 1, 1, 2, 30]),
+                tenant_id=name,
+                subscription_id=f"{name}-{draw.choice('ST')}",
+                meter=draw.choice(["standard_agent", "standard_agent", "ivr_port", "ai_agent"]),
+                user_id=f"u{draw.randrange(1 + rows // 15)}",
+                quantity=draw.choice(["1", "0.000001"]),
+            )
+        )
     return feeds
 
 
@@ -152,10 +169,28 @@ def test_a_giant_day_is_never_held_whole(
     assert texts(tmp_path / "parts", PERIOD) == texts(tmp_path / "whole", PERIOD)
 
 
+def test_of_peaks_that_tie_the_earliest_counts_whatever_its_part(tmp_path: Path) -> None:
+    """R4.4: acme has one call at nine and one at three; the split is that of nine o'clock."""
+    feeds = giant_day(0)
+    calls = [(9, "S"), (15, "T"), (18, "S"), (20, "T")]
+    feeds["usage"] = [
+        usage(at, DAY + timedelta(hours=at), 1, meter="ivr_port", subscription_id=f"acme-{one}")
+        for at, one in calls
+    ]
+    save(feeds, tmp_path / "feeds")
+    with held(1):
+        bill(tmp_path / "feeds", tmp_path / "store", PERIOD)
+    split = shown("usage_split", PERIOD, tmp_path / "store")
+    assert {row["subscription_id"]: row["quantity"] for row in split} == {
+        "acme-S": "1",
+        "acme-T": "0",
+    }
+
+
 def test_rows_of_one_instant_stay_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """R4.2: who of them was first is decided by their event ids."""
     feeds = good("acme")
-    feeds["usage"] = [login(n, DAY + timedelta(microseconds=n // 20), 1) for n in range(40)]
+    feeds["usage"] = [usage(n, DAY + timedelta(microseconds=n // 20), 1) for n in range(40)]
     save(feeds, tmp_path / "feeds")
     watched = Watched(monkeypatch)
     with held(3):
@@ -168,7 +203,7 @@ def test_a_night_takes_up_the_parts_that_are_as_they_were(
 ) -> None:
     """Also where that night may hold more or fewer rows at once."""
     feeds, store = giant_day(30), tmp_path / "store"
-    usage = feeds.pop("usage")
+    first_rows = feeds.pop("usage")
     save(feeds, tmp_path / "feeds")
 
     def export(name: str, rows: list[Row]) -> None:
@@ -183,16 +218,16 @@ def test_a_night_takes_up_the_parts_that_are_as_they_were(
         return dict(Counter(begin // DAY_US - zero for begin, _, _ in watched.measured))
 
     watched = Watched(monkeypatch)
-    export("a", usage)
+    export("a", first_rows)
     first = night(4)
-    assert first[5] >= 8
-    assert set(first) == set(range(1, 32))
-    later = DAY + timedelta(days=15)
+    assert first[25] >= 8
+    assert set(first) >= set(range(1, 32))
+    earlier = DAY - timedelta(days=15)
     for number, most_rows in ((100, 4), (110, 9), (120, 2)):
-        export(f"b{number}", [login(number, later, 1)])
-        assert set(night(most_rows)) == {20}
-    export("late", [login(130, DAY + timedelta(hours=12), 1)])
-    assert set(night(4)) == {5}
+        export(f"b{number}", [usage(number, earlier, 1)])
+        assert set(night(most_rows)) == {10}
+    export("late", [usage(130, DAY + timedelta(hours=12), 0)])
+    assert set(night(4)) == {25}
     bill(tmp_path / "feeds", tmp_path / "cold", PERIOD)
     assert texts(store, PERIOD) == texts(tmp_path / "cold", PERIOD)
 
@@ -210,7 +245,9 @@ def landed_rows(folder: Path, starts: list[int]) -> BucketRows:
 
 
 @some
-@given(st.lists(st.one_of(st.integers(0, 40), st.integers(0, DAY_US - 1)), max_size=40))
+@given(
+    st.lists(st.one_of(st.integers(0, 40), st.integers(0, DAY_US - 1)), min_size=15, max_size=40)
+)
 def test_parts_make_up_the_day(starts: list[int]) -> None:
     """Each has as many rows as may be, or those of one instant; and every row is in one of them."""
     with TemporaryDirectory() as folder, held(5):
