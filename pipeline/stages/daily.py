@@ -1,6 +1,6 @@
 """What each meter came to on each of a tenant's local days: what pictures are drawn from.
 
-Belongs here: from the days' frames to usage by local day, in codes. Does not belong here: names,
+Belongs here: from the parts' frames to usage by local day, in codes. Does not belong here: names,
 and what is billed (`stages.month`); both come from the same frames.
 
 Every frame given has `group`, `stretch`, `on` (the number of the local day), `usage`, `so_far` (in

@@ -1,6 +1,6 @@
 """Put a bucket's days together: what each tenant used in the period, whole and split (R4, R6).
 
-Belongs here: from the days' frames, in codes, to the bucket's, in names. Does not belong here:
+Belongs here: from the parts' frames, in codes, to the bucket's, in names. Does not belong here:
 looking at rows (`stages.meter`), and overage (`stages.rate`).
 """
 
