@@ -26,7 +26,7 @@ from pipeline.run import check_tenants, load_terms
 from pipeline.stages.order import STAGES
 from pipeline.stages.terms import Terms
 from pipeline.store.landing import LandedStore
-from pipeline.store.ledger import CLOSED, Act, Basis, Documents, Entry, Ledger
+from pipeline.store.ledger import CLOSED, Act, Basis, Documents, Entry, Ledger, last_issue
 from pipeline.store.results import Run
 from schemas.columns import Table
 from schemas.datasets import FINDINGS, INVOICE_LINES, INVOICES, USAGE_SPLIT
@@ -110,7 +110,8 @@ def close(request: CloseRequest) -> Closing:
         run = drafts.run
         basis = Basis(tuple(due), run.listing, run.code, run.inputs, run.parts, run.run_id)
         act = Act(CLOSED, request.now, request.actor, request.words, {request.period: basis})
-        entry = ledger.write(act, {request.period: issued})
+        until = last_issue(published.life.entries)
+        entry = ledger.write(act, {request.period: issued}, until)
     newest = landed.listing()
     is_behind = newest is not None and newest.number != drafts.run.listing
     return Closing(entry, issued.invoices, stays_open, not_due, is_behind)

@@ -19,6 +19,7 @@ from pipeline.errors import UsageError
 from pipeline.exports import Export
 from pipeline.exports.find import kind_of
 from pipeline.sources import Source
+from pipeline.sources.snapshots import intervals
 from pipeline.steps import Progress, Step
 from pipeline.texts import text_of
 from schemas.datasets import QUARANTINE
@@ -56,6 +57,8 @@ def convert(source: Source, exports: Sequence[Export], into: Path, progress: Pro
     with TemporaryDirectory(prefix=f".{into.name}.", dir=into.parent) as folder:
         parts, remarks = _read(source, exports, Path(folder), progress)
         every = pl.scan_parquet(parts, glob=False)
+        if source.kind.is_snapshot:
+            every = intervals(every.collect(), source.table).lazy()
         sound = every.filter(pl.col("defects").is_null()).select(source.table.names)
         broken = every.filter(pl.col("defects").is_not_null())
         draft = Path(folder) / into.name

@@ -23,7 +23,7 @@ from pipeline.period import Period
 from pipeline.request import Request
 from pipeline.run import work_out
 from pipeline.steps import Progress
-from pipeline.store.ledger import APPLIED, PLANNED, Act, Basis, Documents, Entry, Ledger
+from pipeline.store.ledger import APPLIED, PLANNED, Act, Basis, Documents, Entry, Ledger, last_issue
 from schemas.datasets import CHANGES
 
 
@@ -94,14 +94,13 @@ def make_plan(requests: Sequence[Request], executor: Executor, progress: Progres
         if closed:
             months.append(against.of_closed(work_out(request, executor, progress), closed))
     changes = pl.concat([CHANGES.empty(), *(month.changes for month in months)])
-    last = next(reversed(life.issuing_entries), None)
     return Plan(
         tuple(request.period for request in requests),
         first.only_tenants,
         first.as_of,
         tuple(months),
         corrections(changes, against.issued_invoices, life.first_open),
-        last.entry_id if last else None,
+        last_issue(life.entries),
         billing_code(),
     )
 
@@ -125,7 +124,8 @@ def note_plan(plan: Plan, ledger: Ledger, now: datetime, actor: str, words: str)
     """Write into the ledger that a plan was made, unless the last entry says so already."""
     last = next(reversed(ledger.entries()), None)
     if last is None or last.act.plan != plan.id:
-        ledger.write(Act(PLANNED, now, actor, words, _bases(plan), plan.id), {})
+        act = Act(PLANNED, now, actor, words, _bases(plan), plan.id)
+        ledger.write(act, {}, plan.issued_until)
 
 
 def applied_before(ledger: Ledger, plan_id: str) -> Entry | None:
@@ -149,7 +149,7 @@ def apply_plan(
         documents[period] = issue(drafts, issued, now)
         issued = pl.concat([issued, documents[period].invoices])
     act = Act(APPLIED, now, actor, f"apply {plan.id}", _bases(plan), plan.id, reason)
-    return ledger.write(act, documents)
+    return ledger.write(act, documents, plan.issued_until)
 
 
 def _asked(tenants: set[str], request: Request) -> set[str]:

@@ -14,15 +14,16 @@ from pathlib import Path
 class BillingError(Exception):
     """The command cannot go on; nothing was published (exit code 1).
 
-    The class name is the error's name. `where` is a file, a row, a key; `remedy` the next step.
+    The class name is the error's name. `where` is a file, a row, a key; `remedy` the next step. A
+    file that lies elsewhere is named by its `address`.
     """
 
     exit_code = 1
 
     def __init__(self, what: str, *, where: str | Path = "", remedy: str) -> None:
-        super().__init__(what, str(where), remedy)
         self.what = what
-        self.where = str(where)
+        self.where = str(getattr(where, "address", where))
+        super().__init__(what, self.where, remedy)
         self.remedy = remedy
 
     @property

@@ -15,7 +15,7 @@ from schemas.datasets import FINDINGS
 
 ERROR, WARNING, NOTICE = "error", "warning", "notice"
 
-CODES: Final[dict[str, tuple[str, str]]] = {
+OF_RULES: Final[dict[str, tuple[str, str]]] = {
     "mixed_license_models": (ERROR, "R8.1"),
     "no_active_subscription": (ERROR, "R3.5"),
     "missing_rate": (ERROR, "R10.1"),
@@ -35,6 +35,31 @@ CODES: Final[dict[str, tuple[str, str]]] = {
     "partner_read_only": (NOTICE, "R9.4"),
     "unknown_columns": (NOTICE, "R11.2"),
 }
+"""The codes that the rule book names, with their severity and rule (R8.4)."""
+
+OF_EXPORTS: Final[dict[str, tuple[str, str]]] = {
+    "export_not_whole": (WARNING, "R11.2"),
+    "usage_not_queried": (WARNING, "R11.2"),
+    "license_without_subscription": (WARNING, "R3.4"),
+    "license_suspended": (WARNING, "R3.2"),
+    "license_not_mapped": (WARNING, "R3.2"),
+    "license_without_meter": (WARNING, "R5.1"),
+    "license_contradicting": (WARNING, "R5.1"),
+    "channel_unknown": (WARNING, "R11.2"),
+    "no_export_of_days": (WARNING, "R11.2"),
+    "extract_starts_late": (WARNING, "R4.1"),
+    "export_older_than_data": (WARNING, "R11.2"),
+    "snapshot_too_old": (WARNING, "R11.2"),
+    "records_passed_over": (NOTICE, "R11.2"),
+    "user_not_active": (NOTICE, "R9.1"),
+    "channel_unbilled": (NOTICE, "R11.2"),
+    "provisional_usage": (NOTICE, "R11.1"),
+    "extracts_overlap": (NOTICE, "R11.1"),
+    "snapshot_after_begin": (NOTICE, "R11.2"),
+}
+"""The codes of what sources say of their exports; a feed as it stands never has one."""
+
+CODES: Final = {**OF_RULES, **OF_EXPORTS}
 """Every code there is: its severity, and the rule that it comes from (R8.4)."""
 
 

@@ -23,6 +23,7 @@ from pipeline.errors import BillingError
 from pipeline.fingerprint import fingerprint
 from pipeline.money import plain
 from pipeline.period import Period
+from pipeline.remote.place import name_of, place_of
 from pipeline.store.files import write_json
 
 FORMAT = 1
@@ -60,7 +61,7 @@ def write_plan(path: Path, plan: Plan, feeds: Path | None, made_at: datetime, ac
         "plan": plan.id,
         "made_at": made_at.isoformat(),
         "made_by": actor,
-        "feeds": str(feeds.absolute()) if feeds else None,
+        "feeds": name_of(feeds.absolute()) if feeds else None,
         **_content(plan),
     }
     write_json(path, {**value, "seal": _seal(value)})
@@ -78,7 +79,7 @@ def read_plan(path: Path) -> Asked:
             [Period.parse(period) for period in value["periods"]],
             None if value["tenants"] is None else frozenset(value["tenants"]),
             datetime.fromisoformat(value["as_of"]) if value["as_of"] else None,
-            Path(value["feeds"]) if value["feeds"] else None,
+            place_of(value["feeds"]) if value["feeds"] else None,
             value,
         )
     except FileNotFoundError as error:

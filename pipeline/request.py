@@ -17,6 +17,7 @@ from pipeline.period import Period
 from pipeline.sources import Source
 from pipeline.stages.assumptions import Assumption
 from pipeline.stages.bucket import Bucket, BucketTask, Piece
+from pipeline.stages.coverage import seen_until
 from pipeline.stages.order import Stage
 from pipeline.stages.terms import Terms
 from pipeline.store.landing import ListedExport, Listing
@@ -100,7 +101,18 @@ def inputs_of(request: Request, listing: Listing) -> str:
     exports = _identities(listing.exports)
     only = sorted(request.only_tenants) if request.only_tenants is not None else None
     made_of = (billing_code(), str(request.period), exports, only, request.day)
-    return fingerprint(*made_of, *map(str, request.assumptions))
+    return fingerprint(*made_of, *map(str, request.assumptions), *_of_sources(request, listing))
+
+
+def seen_of(request: Request, listing: Listing) -> int:
+    """The day up to which all exports of the period are expected to have come."""
+    return seen_until(request.period, listing.taken_at, request.as_of or request.now)
+
+
+def _of_sources(request: Request, listing: Listing) -> tuple[object, ...]:
+    """What the findings of the sources' coverage depend on beside terms; nothing without any."""
+    came = [(one.name, one.kind, one.source, one.arrived_at) for one in listing.exports if one.kind]
+    return (came, seen_of(request, listing)) if came else ()
 
 
 def parts_of(
@@ -114,12 +126,15 @@ def parts_of(
     usage = _identities(listing.of(USAGE.name))
     usage_terms = terms.usage_print(terms.tenants)
     findings = (terms.findings, terms.quarantine.rows())
+    of_sources = _of_sources(request, listing)
+    coverage = (of_sources, terms.coverage_print()) if of_sources else ()
     parts = {
         "ingest": fingerprint(
             base,
             "ingest",
             [(one.name, one.unknown_columns, one.remarks) for one in listing.exports],
             usage,
+            *coverage,
         ),
         "validate": fingerprint(base, "validate", usage, usage_terms, findings),
         "access": fingerprint(base, "access", terms.access_print(), request.day),

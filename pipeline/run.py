@@ -18,10 +18,13 @@ from pipeline.findings import ERROR
 from pipeline.fingerprint import billing_code, fingerprint, reading_code
 from pipeline.issuing.life import Life
 from pipeline.period import Period
-from pipeline.request import Request, inputs_of, parts_of, pieces_of, tasks_of
+from pipeline.request import Request, inputs_of, parts_of, pieces_of, seen_of, tasks_of
+from pipeline.sources.kinds import is_snapshot
+from pipeline.sources.snapshots import intervals
 from pipeline.stages.assumptions import Assumption, assumed
 from pipeline.stages.bucket import buckets, run_bucket
 from pipeline.stages.conclude import Evidence
+from pipeline.stages.coverage import coverage_findings
 from pipeline.stages.ingest import ingest
 from pipeline.stages.order import OF_USAGE, STAGES
 from pipeline.stages.terms import Terms, build_terms
@@ -99,6 +102,7 @@ def work_out(request: Request, executor: Executor, progress: Progress) -> Worked
     current = {name: part for name, part in parts.items() if (name, part) in published}
     _check_input(request, current)
     todo = [stage for stage in request.stages if stage.name not in current]
+    everyone = terms
     if request.only_tenants is not None:
         terms = terms.of(request.only_tenants)
     outcomes: list[str] = []
@@ -115,6 +119,9 @@ def work_out(request: Request, executor: Executor, progress: Progress) -> Worked
         landed.stored_rows,
         lambda name: pl.concat(work.load(outcome, name) for outcome in outcomes),
         draft.of,
+        lambda: coverage_findings(
+            listing, landed, everyone, request.period, seen_of(request, listing)
+        ),
     )
     for stage in todo:
         progress(Step(stage.name))
@@ -158,16 +165,20 @@ def load_terms(
 
 
 def feeds_of(landed: LandedStore, listing: Listing) -> Frames:
-    """The rows of all feeds but usage, each with its `file`."""
+    """The rows of all feeds but usage, each with its `file`; intervals for snapshots."""
     frames = {}
     for table in TERMS:
-        rows = [
-            landed.rows_of(export, table).with_columns(file=pl.lit(export.name))
-            for export in listing.of(table.name)
-        ]
         nothing = {"row": pl.Int64, "defects": pl.String, "raw": pl.String, "file": pl.String}
-        empty = pl.DataFrame(schema={**table.dtypes, **nothing})
-        frames[table.name] = pl.concat([empty, *rows])
+        stated = [pl.DataFrame(schema={**table.dtypes, **nothing})]
+        snapshots: dict[str, list[pl.DataFrame]] = {}
+        for export in listing.of(table.name):
+            rows = landed.rows_of(export, table).with_columns(file=pl.lit(export.name))
+            together = stated
+            if is_snapshot(export.kind):
+                together = snapshots.setdefault(export.source, [])
+            together.append(rows)
+        stated += [intervals(pl.concat(some), table) for some in snapshots.values()]
+        frames[table.name] = pl.concat(stated)
     return frames
 
 

@@ -90,7 +90,7 @@ def write_tasks(story: Story, folder: Path) -> None:
         records = [task(use, ended) for use, ended in seen(calls, first, last)]
         path = folder / "tasks" / f"tasks-{first}..{last}.json"
         write_answers(path, "taskDetails", "tasks", records)
-    path = folder / "tasks" / f"ai-agent-{FIRST}..{LAST}.json"
+    path = folder / f"ai-agent-{FIRST}..{LAST}.json"
     write_answers(path, "aiAgentSession", "aiAgentSessions", talks)
 
 
@@ -177,9 +177,13 @@ def write_feeds(story: Story, folder: Path) -> None:
     rows = [list(one.values()) for one in contracts]
     write_csv(folder / "subscriptions.csv", list(contracts[0]), rows)
     held = {str(FIRST): ["", str(CHANGE - DAY)], str(CHANGE): [str(CHANGE), ""]}
+    days_of: dict[tuple[str, ...], list[str]] = {}
+    for seat in table(SEATS):
+        what = (seat["subscription_id"], seat["meter"], seat["quantity"])
+        begin, end = held[seat["from"]]
+        days_of[what] = [days_of.get(what, [begin])[0], end]
     header = ["tenant_id", "subscription_id", "meter", "quantity", "start_date", "end_date"]
-    named = ("subscription_id", "meter", "quantity")
-    seats = [[TENANT, *(one[name] for name in named), *held[one["from"]]] for one in table(SEATS)]
+    seats = [[TENANT, *what, *days] for what, days in days_of.items()]
     write_csv(folder / "entitlements.csv", header, seats)
     prices = [["*", one["meter"], one["charge"], one["unit_price"], "GBP"] for one in table(PRICES)]
     header = ["subscription_id", "meter", "charge", "unit_price", "currency"]

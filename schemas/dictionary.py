@@ -102,7 +102,10 @@ its file is billed. A broken row of any other feed changes what somebody owes: t
 are not invoiced (`broken_terms`), and where it names none the run stops.
 """
 
-_SHAPE = "| `row_shape` | export the row with as many fields as the header, its quotes closed |"
+_SHAPE = (
+    "| `row_shape` | export the row with as many fields as the header, its quotes closed; in a "
+    "workbook, mend its errors and have its formulas calculated |"
+)
 
 
 def render() -> str:

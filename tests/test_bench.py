@@ -9,7 +9,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tests.bench import core_polars, core_sql, scan
+from pipeline.sources import Source
+from tests.bench import core_polars, core_sql, scan, sources
 from tests.bench.agree import (
     Disagreement,
     Figures,
@@ -192,3 +193,15 @@ def test_the_table_has_medians_ratios_in_pairs_and_growth() -> None:
         *("2.50", "5.00", "×1.7 for ×10", "as said"),
     ]
     assert failed == "**Failed:** something"
+
+
+@pytest.mark.parametrize("kind", sources.MADE)
+def test_files_of_every_kind_of_source_are_read_without_a_broken_row(
+    tmp_path: Path, kind: str
+) -> None:
+    path = sources.made(tmp_path, kind, 600)
+    one = sources.MADE[kind]
+    source = Source.of(one.kind, str(path), one.options, "a test")
+    batches = list(source.read(path))
+    assert sum(len(batch.rows) for batch in batches) == sources.read(kind, path) > 10
+    assert not any(len(batch.broken) for batch in batches)

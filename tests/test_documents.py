@@ -9,8 +9,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipeline.cli import main
+from pipeline.cli import converting, main
 from pipeline.findings import CODES
+from pipeline.sources import describe
+from pipeline.sources.kinds import KINDS
 from pipeline.stages.terms_rules import rules_across
 from schemas import dictionary
 from schemas.columns import Table
@@ -18,7 +20,13 @@ from schemas.datasets import DATASETS
 from schemas.feeds import FEEDS, TERMS
 
 PROJECT = Path(__file__).resolve().parent.parent
-READMES = ("README.md", "pipeline/README.md", "schemas/README.md", "sample_data/README.md")
+READMES = (
+    "README.md",
+    "pipeline/README.md",
+    "pipeline/sources/README.md",
+    "schemas/README.md",
+    "sample_data/README.md",
+)
 DOCUMENTS = (*READMES, "pipeline/DECISIONS.md")
 
 CLAUSES = {"1": 3, "2": 3, "3": 5, "4": 4, "5": 5, "6": 5, "7": 3, "8": 4, "9": 4, "10": 6, "11": 2}
@@ -80,6 +88,14 @@ def test_every_dataset_and_column_is_documented() -> None:
 @pytest.mark.parametrize("command", sorted(main.commands))
 def test_every_command_is_in_the_readme(command: str) -> None:
     assert re.search(rf"^\| `{command}[ `]", text_of("README.md"), re.M)
+
+
+def test_the_page_of_the_kinds_of_sources_is_fresh() -> None:
+    assert describe.PAGE.read_text(encoding="utf-8") == describe.page()
+
+
+def test_the_commands_know_every_kind_of_source() -> None:
+    assert tuple(KINDS) == converting.KINDS
 
 
 @pytest.mark.parametrize("code", sorted(CODES))

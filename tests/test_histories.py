@@ -28,7 +28,7 @@ from tests.support import shown, tenantbill
 from tests.worlds import World, world, write
 
 seeds = st.integers(1_000, 1_000_000)
-some = settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+some = settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
 
 Sums = dict[tuple[str, ...], tuple[Decimal, Decimal]]
 """(tenant, subscription, kind, meter, currency) to its quantity and amount, where not both 0."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         "tenantbill run 2026-10 --feeds exports",
         "tenantbill run 2026-08..2026-10 --feeds exports --tenant acme",
         "tenantbill run 2026-10 --feeds exports --as-of 2026-11-05T06:00:00Z",
+        "tenantbill run 2026-10 --feeds s3://webex/exports --store s3://billing/bills",
         "tenantbill run auto --feeds exports --wait 600 --summary last-run.json",
     )
 )

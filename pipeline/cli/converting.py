@@ -16,6 +16,17 @@ from pipeline.cli import options
 from pipeline.cli.group import DONE, DONE_WITH_ERRORS, examples, main
 from pipeline.errors import UsageError
 
+KINDS = (
+    "search-api-agent-sessions",
+    "search-api-tasks",
+    "control-hub-users",
+    "licenses-api",
+    "connect-usage",
+    "csv",
+    "parquet",
+    "xlsx",
+)
+
 
 @main.command(
     epilog=examples(
@@ -26,7 +37,7 @@ from pipeline.errors import UsageError
         "--set columns.event_id=CallId",
     )
 )
-@click.argument("kind")
+@click.argument("kind", type=click.Choice(KINDS))
 @click.argument(
     "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
 )
@@ -56,8 +67,8 @@ def convert(
 ) -> None:
     """Read exports of another system as a feed, and write that as a file.
 
-    KIND is one of those that a [[source]] has. Rows that cannot be read are written beside the
-    file, as FILE.quarantine.csv (exit code 3).
+    KIND is what they are, as in a [[source]] of the settings. Rows that cannot be read are written
+    beside the file, as FILE.quarantine.csv (exit code 3).
     """
     from pipeline.convert import convert as converted  # noqa: PLC0415
     from pipeline.exports import Export  # noqa: PLC0415
@@ -90,9 +101,9 @@ def convert(
 
 def _said(words: tuple[str, ...], kind: str, tenant: str | None) -> dict[str, Any]:
     """What `--set` and `--tenant` say, by key: texts as the key's type."""
-    from pipeline.sources.kinds import KINDS  # noqa: PLC0415
+    from pipeline.sources import kinds  # noqa: PLC0415
 
-    keys = KINDS[kind].keys if kind in KINDS else {}
+    keys = kinds.KINDS[kind].keys
     said: dict[str, Any] = {}
     for word in words:
         name, is_said, value = word.partition("=")
@@ -100,8 +111,10 @@ def _said(words: tuple[str, ...], kind: str, tenant: str | None) -> dict[str, An
             raise UsageError(f"{word!r} sets nothing", where="--set", remedy="write KEY=VALUE")
         key, dot, inner = name.partition(".")
         of = keys[key].type if key in keys else str
+        if dot and not isinstance(said.setdefault(key, {}), dict):
+            raise UsageError(f"{key} is said twice", where="--set", remedy="set it once")
         if dot:
-            said.setdefault(key, {})[inner] = value
+            said[key][inner] = value
         elif of is list:
             said.setdefault(key, []).append(value)
         elif of is bool:

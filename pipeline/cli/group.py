@@ -10,8 +10,11 @@ from typing import Any
 
 import click
 
-from pipeline.errors import BillingError, SystemFailed
+from pipeline.errors import BillingError, SystemFailed, UsageError
 from pipeline.settings import read_settings
+
+DOCTOR = "doctor"
+"""The command that tells what is wrong with settings, and so must go without them."""
 
 DONE, FAILED, DONE_WITH_ERRORS, CHANGES = 0, 1, 3, 10
 
@@ -57,7 +60,13 @@ def main(ctx: click.Context) -> None:
     """Bill Webex Contact Center tenants that hold several subscriptions.
 
     Exit codes: 0 done; 1 failed, nothing published; 2 wrong use; 3 done, with error findings; 10
-    something would change (plan and diff, with --exit-code); 75 another run holds the store.
+    something would change (plan and diff, with --exit-code); 75 another run holds the store,
+    or was quicker: try again.
     """
-    settings = read_settings()
+    try:
+        settings = read_settings()
+    except UsageError:
+        if ctx.invoked_subcommand != DOCTOR:
+            raise
+        settings = {}
     ctx.default_map = dict.fromkeys(main.commands, settings)

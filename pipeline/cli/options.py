@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import click
 
 from pipeline.period import Period
+from pipeline.remote.place import place_of
 
 DEFAULT_STORE = "tenantbill-store"
 
@@ -82,6 +83,16 @@ class InstantParameter(click.ParamType[datetime]):
             self.fail(f"{value!r} is no instant: write it like 2026-11-05T12:00:00Z", param, ctx)
 
 
+class PlaceParameter(click.ParamType[Path]):
+    """A folder, or an address in an object store: `s3://bucket/prefix`, `gs://…`, `az://…`."""
+
+    name = "place"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """The path of the folder, or of what is here of the address."""
+        return value if isinstance(value, Path) else place_of(str(value))
+
+
 def option(name: str, **attributes: Any) -> Callable[[Command], Command]:
     """An option of several commands, also set by `TENANTBILL_<NAME>` for all of them."""
     envvar = f"TENANTBILL_{name.removeprefix('--').replace('-', '_').upper()}"
@@ -94,21 +105,24 @@ period_or_all = click.argument(
 )
 period_or_auto = click.argument("periods", metavar="PERIOD", type=PeriodsOrAutoParameter())
 store = option(
-    "--store", type=click.Path(path_type=Path), default=DEFAULT_STORE, help="Where results lie."
+    "--store",
+    type=PlaceParameter(),
+    default=DEFAULT_STORE,
+    help="Where results lie: a folder, or an address such as s3://bucket/bills.",
 )
 feeds = option(
     "--feeds",
-    type=click.Path(path_type=Path),
+    type=PlaceParameter(),
     default=None,
     show_default="the settings' [[source]]s alone",
-    help="Where the exports lie.",
+    help="Where the exports lie: a folder, or an address such as s3://bucket/exports.",
 )
 feeds_if_any = option(
     "--feeds",
-    type=click.Path(path_type=Path),
+    type=PlaceParameter(),
     default=None,
     show_default="the exports as they were taken in last",
-    help="Where the exports lie.",
+    help="Where the exports lie: a folder, or an address such as s3://bucket/exports.",
 )
 tenant = option("--tenant", multiple=True, help="Only this tenant; may be given again.")
 allow_shrink = option(

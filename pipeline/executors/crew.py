@@ -13,6 +13,8 @@ from typing import Any
 
 from pipeline.errors import BillingError
 from pipeline.fingerprint import billing_code
+from pipeline.remote.objects import is_kept
+from pipeline.remote.place import name_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ def on_worker(name: str, task: Task, args: tuple[Any, ...]) -> Any:
 
 def fitness(store: Path) -> tuple[str, bool]:
     """The version of the program where this is called, and whether the store is to be seen."""
-    return billing_code(), (store / ".lock").exists()
+    return billing_code(), is_kept(store / ".lock")
 
 
 def check_fit(name: str, found: tuple[str, bool], store: Path) -> None:
@@ -71,7 +73,7 @@ def check_fit(name: str, found: tuple[str, bool], store: Path) -> None:
         )
     if not sees_the_store:
         raise WorkerUnfit(
-            f"it does not see the store {store}",
+            f"it does not see the store {name_of(store)}",
             where=f"worker {name}",
             remedy="name a store with --store that every worker reaches under that name: a shared "
             "folder, or an object store",

@@ -39,8 +39,7 @@ def dask(address: str, workers: int | None, store: Path) -> Iterator[Crew]:
     Raises `SchedulerUnreachable`, `WorkerUnfit`; and while tasks run `SchedulerLost`, `WorkerLost`.
     """
     distributed = needed("distributed", "cluster")
-    # What the library has to say of a lost connection is told here by our names.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    _silence("distributed")
     try:
         client = distributed.Client(address, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError) as error:
@@ -64,6 +63,13 @@ def dask(address: str, workers: int | None, store: Path) -> Iterator[Crew]:
         at_a_time = min(workers or threads, threads)
         with _told(address), client.get_executor(pure=False) as executor:
             yield Crew(_Dask(executor), at_a_time, memory)
+
+
+def _silence(library: str) -> None:
+    """Have a library log nothing: what it has to say of lost connections is told by our names."""
+    for name in logging.root.manager.loggerDict:
+        if name.partition(".")[0] == library:
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
 class _Dask(Executor):

@@ -6,6 +6,8 @@ what is executed.
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -35,22 +37,25 @@ def spark(master: str, workers: int | None, store: Path) -> Iterator[Crew]:
     Raises `SchedulerUnreachable`, `WorkerUnfit`; and `SchedulerLost` while tasks run.
     """
     sql = needed("pyspark.sql", "spark")
+    # Its workers run the Python that runs this, unless they are told another one.
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     try:
-        session = sql.SparkSession.builder.master(master).appName("tenantbill").getOrCreate()
+        builder = sql.SparkSession.builder.master(master).appName("tenantbill")
+        session = builder.config("spark.ui.showConsoleProgress", "false").getOrCreate()
+        session.sparkContext.setLogLevel("OFF")
     except Exception as error:
         raise SchedulerUnreachable(
             f"no Spark session is to be had: {_first_line(error)}",
             where=master,
             remedy="see that Java is installed and the master runs, or correct --scheduler",
         ) from error
-    context = session.sparkContext
     try:
-        threads = context.defaultParallelism
-        [(name, found)] = context.parallelize([store], 1).map(_fitness).collect()
-        check_fit(name, found, store)
+        threads = session.sparkContext.defaultParallelism
         at_a_time = min(workers or threads, threads)
         with ThreadPoolExecutor(at_a_time, thread_name_prefix="spark") as pool:
-            yield Crew(_Spark(context, pool), at_a_time)
+            crew = Crew(_Spark(session.sparkContext, pool), at_a_time)
+            check_fit(*crew.executor.submit(_fitness, store).result(), store)
+            yield crew
     finally:
         session.stop()
 

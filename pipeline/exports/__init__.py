@@ -7,10 +7,10 @@ read (`pipeline.store`).
 """
 
 from pipeline.exports.batch import Batch
-from pipeline.exports.find import Export, find_exports
 from pipeline.exports.faults import (
     DamagedExport,
     DamagedGzip,
+    DamagedJson,
     DamagedParquet,
     EmptyExport,
     ExportError,
@@ -25,6 +25,7 @@ from pipeline.exports.faults import (
     UnreadableHeader,
     UnusableColumn,
 )
+from pipeline.exports.find import Export, find_exports
 from pipeline.exports.judge import Cells, judge
 from pipeline.exports.reader import read_export, unknown_columns
 
@@ -33,6 +34,7 @@ __all__ = [
     "Cells",
     "DamagedExport",
     "DamagedGzip",
+    "DamagedJson",
     "DamagedParquet",
     "EmptyExport",
     "Export",

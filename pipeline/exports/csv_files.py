@@ -37,21 +37,39 @@ LIMIT_BYTES = 96 * 2**20
 IN_QUOTES = "inside a quoted field"
 
 
-def read_header(path: Path, *, packed: bool) -> list[str]:
+def read_header(path: Path, *, packed: bool, separator: str = ",") -> list[str]:
     """The column names of the file. Raises the errors of a header that cannot be read."""
     with closing(byte_blocks(path, BLOCK_BYTES, packed=packed)) as blocks:
-        return _header(Window(path, blocks, BLOCK_BYTES))
+        return _header(Window(path, blocks, BLOCK_BYTES, separator))
+
+
+def csv_table(path: Path, separator: str = ",") -> tuple[list[str], Generator[Cells, None, None]]:
+    """The column names of the file, and its rows as `csv_cells` gives them.
+
+    Where there is something to read ahead, that is done.
+    """
+    packed = path.name.lower().endswith(".gz")
+    header = read_header(path, packed=packed, separator=separator)
+    cells = csv_cells(path, packed=packed, separator=separator)
+    # A file of one block has nothing to read ahead.
+    is_long = packed or path.stat().st_size > BLOCK_BYTES
+    return header, one_ahead(cells) if is_long else cells
 
 
 def csv_cells(
-    path: Path, *, packed: bool, block_bytes: int = BLOCK_BYTES, slow: bool = False
+    path: Path,
+    *,
+    packed: bool,
+    block_bytes: int = BLOCK_BYTES,
+    slow: bool = False,
+    separator: str = ",",
 ) -> Generator[Cells, None, None]:
     """The rows of the file, in order, as cells; `slow` reads record by record throughout."""
     with (
         closing(byte_blocks(path, block_bytes, packed=packed)) as read,
         closing(one_ahead(read) if packed else read) as blocks,
     ):
-        window = Window(path, blocks, block_bytes)
+        window = Window(path, blocks, block_bytes, separator)
         header = _header(window)
         while window.fill():
             cells = None if slow else _fast(window, header)
@@ -65,7 +83,7 @@ def _fast(window: Window, header: list[str]) -> Cells | None:
     """The whole records in the next block, and be done with them; None if they are not in order."""
     end = _end(window)
     block = window.buffer[:end]
-    frame = fast_cells(block, header) if end else None
+    frame = fast_cells(block, header, window.separator) if end else None
     if frame is None:
         return None
     window.drop(end)
@@ -103,7 +121,7 @@ def _slow(window: Window, header: list[str]) -> Cells:
 def _whole_records(window: Window, stop: int, width: int, *, last: bool) -> Records:
     """The whole records before `stop`, and be done with them; refuses a cut end of the file."""
     lines = split_lines(window.text(stop))
-    found = records(lines, width)
+    found = records(lines, width, window.separator)
     if last and not window.buffer.endswith(b"\n"):
         if found.used < len(lines):
             raise truncated(window.path, window.rows + len(found.rows) + 1, IN_QUOTES)
@@ -145,7 +163,7 @@ def _header(window: Window) -> list[str]:
         stop = len(window.buffer) if last else window.buffer.rfind(b"\n") + 1
         lines = split_lines(window.text(stop))
         try:
-            first = first_record(lines)
+            first = first_record(lines, window.separator)
         except csv.Error as error:
             raise unreadable_header(window.path) from error
         if first:

@@ -67,3 +67,23 @@ class DamagedGzip(DamagedExport):
 
 class DamagedParquet(DamagedExport):
     """The Parquet file is cut, changed, or none."""
+
+
+class DamagedJson(DamagedExport):
+    """The text is not JSON, or is something else."""
+
+
+class DamagedWorkbook(DamagedExport):
+    """The workbook is cut, protected, of an old form, or none."""
+
+
+class UnknownSheet(ExportError):
+    """Which sheet of a workbook is meant is not said, or it has none of that name."""
+
+
+class UnknownColumn(ExportError):
+    """A source is told to read a column that the file does not have."""
+
+
+class UndecidedColumn(ExportError):
+    """Which column of the file is meant is not said, and would be a guess."""

@@ -1,15 +1,17 @@
-"""Which files of the feeds directory are exports of a feed.
+"""Which files of the feeds directory, or below an address, are exports of a feed.
 
 Belongs here: names and places of files. Does not belong here: what stands in them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.exports.faults import FeedsNotADirectory, UnknownFileKind, UnreadableExport
+from pipeline.remote.objects import below, entries
+from pipeline.remote.place import Mirrored
 from schemas.columns import Table
 
 ENDINGS = (".csv", ".csv.gz", ".parquet")
@@ -17,10 +19,14 @@ ENDINGS = (".csv", ".csv.gz", ".parquet")
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """One file of a feed: where it is, and its name, a POSIX path within the feeds directory."""
+    """One file of a feed: where it is, and its name, a POSIX path within the feeds directory.
+
+    `stat` is what an object store says of it, its size first: while that is the same, it is.
+    """
 
     path: Path
     name: str
+    stat: tuple[int, ...] = ()
 
 
 def find_exports(feeds: Path, table: Table) -> list[Export]:
@@ -30,6 +36,8 @@ def find_exports(feeds: Path, table: Table) -> list[Export]:
     depth. Hidden files are passed over; anything else under `NAME/` is an error, since a file that
     is silently left out is usage that is never billed.
     """
+    if isinstance(feeds, Mirrored):
+        return _ordered(_away(feeds, table.name))
     if not _is_directory(feeds):
         raise FeedsNotADirectory(
             "the feeds directory is not a directory"
@@ -42,8 +50,39 @@ def find_exports(feeds: Path, table: Table) -> list[Export]:
     for entry in _entries(feeds):
         if entry.name == table.name:
             found.extend(_below(entry, (_identity(feeds),)))
-    exports = [Export(path, path.relative_to(feeds).as_posix()) for path in found]
+    return _ordered(Export(path, path.relative_to(feeds).as_posix()) for path in found)
+
+
+def _ordered(exports: Iterable[Export]) -> list[Export]:
     return sorted(exports, key=lambda export: (export.path.name, export.name))
+
+
+def _away(feeds: Mirrored, name: str) -> Iterator[Export]:
+    """The exports of a feed in an object store, by the same rules as in a directory."""
+    files, folders = entries(feeds)
+    if not files and not folders:
+        raise FeedsNotADirectory(
+            "there is nothing at this address",
+            where=feeds,
+            remedy="name the address that holds the exports with --feeds",
+        )
+    for folder in folders:
+        kind = kind_of(folder)
+        if kind and folder.name[: -len(kind)] == name:
+            raise _no_file(folder, name)
+    for one in files:
+        kind = kind_of(one.path)
+        if kind and one.path.name[: -len(kind)] == name:
+            yield Export(one.path, one.path.name, one.stat)
+        elif one.path.name == name:
+            raise _no_ending(one.path)
+    for one in below(feeds / name) if feeds / name in folders else []:
+        within = one.path.relative_to(feeds)
+        if any(part.startswith(".") for part in within.parts):
+            continue
+        if not kind_of(one.path):
+            raise _no_export(one.path)
+        yield Export(one.path, within.as_posix(), one.stat)
 
 
 def kind_of(path: Path) -> str:
@@ -56,22 +95,14 @@ def _is_file_of(path: Path, name: str) -> bool:
     if not kind or path.name[: -len(kind)] != name:
         return False
     if not _is_file(path):
-        raise UnknownFileKind(
-            f"{path.name} is not a file",
-            where=path,
-            remedy=f"put the files of several exports into a directory named {name}",
-        )
+        raise _no_file(path, name)
     return True
 
 
 def _below(directory: Path, above: tuple[tuple[int, int], ...]) -> Iterator[Path]:
     """The exports under a directory; `above` are the directories on the way, to see a loop."""
     if not _is_directory(directory):
-        raise UnknownFileKind(
-            f"{directory.name} has no ending that says what it is",
-            where=directory,
-            remedy=f"name it {directory.name} with {', '.join(ENDINGS)}, or move it away",
-        )
+        raise _no_ending(directory)
     here = _identity(directory)
     if here in above:
         raise UnreadableExport(
@@ -87,11 +118,31 @@ def _below(directory: Path, above: tuple[tuple[int, int], ...]) -> Iterator[Path
         elif kind_of(entry) and _is_file(entry):
             yield entry
         else:
-            raise UnknownFileKind(
-                f"{entry.name} is not an export",
-                where=entry,
-                remedy=f"exports end in {', '.join(ENDINGS)}: rename it, or move it away",
-            )
+            raise _no_export(entry)
+
+
+def _no_file(path: Path, name: str) -> UnknownFileKind:
+    return UnknownFileKind(
+        f"{path.name} is not a file",
+        where=path,
+        remedy=f"put the files of several exports into a directory named {name}",
+    )
+
+
+def _no_ending(path: Path) -> UnknownFileKind:
+    return UnknownFileKind(
+        f"{path.name} has no ending that says what it is",
+        where=path,
+        remedy=f"name it {path.name} with {', '.join(ENDINGS)}, or move it away",
+    )
+
+
+def _no_export(path: Path) -> UnknownFileKind:
+    return UnknownFileKind(
+        f"{path.name} is not an export",
+        where=path,
+        remedy=f"exports end in {', '.join(ENDINGS)}: rename it, or move it away",
+    )
 
 
 def _entries(directory: Path) -> list[Path]:

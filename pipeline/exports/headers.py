@@ -18,19 +18,24 @@ _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 def check_header(path: Path, header: Sequence[str], table: Table) -> None:
     """Refuse a header that repeats a name or lacks a required column of the feed."""
-    repeated = [name for name, times in Counter(header).items() if times > 1]
-    if repeated:
-        raise RepeatedColumn(
-            f"the header repeats {_listed(repeated)}",
-            where=f"{path}, header",
-            remedy="export again with each column once, under a name of its own",
-        )
+    check_repeats(path, header)
     missing = [c.name for c in table if c.required and c.name not in header]
     if missing:
         raise MissingColumn(
             f"the header lacks {_listed(missing)}",
             where=f"{path}, header",
             remedy=_remedy(missing, header),
+        )
+
+
+def check_repeats(place: Path | str, header: Sequence[str]) -> None:
+    """Refuse a header that repeats a name."""
+    repeated = [name for name, times in Counter(header).items() if times > 1]
+    if repeated:
+        raise RepeatedColumn(
+            f"the header repeats {_listed(repeated)}",
+            where=f"{place}, header",
+            remedy="export again with each column once, under a name of its own",
         )
 
 

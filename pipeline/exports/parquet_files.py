@@ -5,7 +5,7 @@ Belongs here: files, schemas and batches. Does not belong here: reading values (
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -39,35 +39,54 @@ def read_columns(path: Path) -> list[str]:
         return list(pl.scan_parquet(file).collect_schema())
 
 
-def parquet_cells(path: Path, table: Table, batch_rows: int) -> Iterator[Cells]:
+Columns = Callable[[pl.Schema], Sequence[pl.Expr]]
+"""From the columns of a file to those of a feed."""
+
+
+def parquet_cells(
+    path: Path, table: Table, batch_rows: int, columns: Columns | None = None
+) -> Iterator[Cells]:
     """The rows of the file, in order, as cells; every row its footer counts, or an error.
 
     Every column is read, since the rows that are set aside show all that the file says of them.
+    `columns` makes the feed's columns of them, where they are not that already.
     """
     with _opened(path) as file:
         scan = pl.scan_parquet(file)
-        schema = scan.collect_schema()
-        check_header(path, list(schema), table)
-        _check_types(path, schema, table)
+        schema = _plain(scan.collect_schema().to_frame()).schema
+        made = columns(schema) if columns else None
+        read = schema.to_frame().select(made).schema if made else schema
+        check_header(path, list(read), table)
+        _check_types(path, read, table, _origins(made or ()))
         due, done = _rows_due(path), 0
         batches = scan.collect_batches(
             chunk_size=batch_rows, maintain_order=True, engine="streaming"
         )
         for batch in batches:
             done += batch.height
-            yield Cells(without_empties(_plain(batch)))
+            cells = Cells(without_empties(_plain(batch)))
+            yield cells.read_as(made) if made else cells
         if done != due:
             raise _damaged(path, f"it holds {done} rows, its footer says {due}")
 
 
-def _check_types(path: Path, schema: pl.Schema, table: Table) -> None:
+def _origins(columns: Sequence[pl.Expr]) -> dict[str, str]:
+    """Of which columns of the file those of a feed are made."""
+    return {
+        column.meta.output_name(): ", ".join(map(repr, column.meta.root_names()))
+        for column in columns
+    }
+
+
+def _check_types(path: Path, schema: pl.Schema, table: Table, origins: Mapping[str, str]) -> None:
     """Refuse a column whose type cannot be read exactly as the feed's kind."""
     for column in table:
         dtype = schema.get(column.name)
         if dtype is not None and not usable(dtype, column.kind):
+            made = f" (the file's {origins[column.name]})" if origins else ""
             raise UnusableColumn(
                 f"the type {dtype} cannot be read exactly as {column.kind.name.lower()}",
-                where=f"{path}, column {column.name}",
+                where=f"{path}, column {column.name}{made}",
                 remedy=_REMEDIES.get(column.kind, "export it as text"),
             )
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.exports.ahead import one_ahead
 from pipeline.exports.batch import Batch
-from pipeline.exports.csv_files import BLOCK_BYTES, csv_cells, read_header
-from pipeline.exports.find import ENDINGS, kind_of
+from pipeline.exports.csv_files import csv_table, read_header
 from pipeline.exports.faults import UnknownFileKind
+from pipeline.exports.find import ENDINGS, kind_of
 from pipeline.exports.headers import check_header, strangers
 from pipeline.exports.judge import Cells, judge
 from pipeline.exports.parquet_files import parquet_cells, read_columns
@@ -48,11 +47,9 @@ def _cells(path: Path, table: Table, batch_rows: int) -> Iterator[Cells]:
     kind = _kind(path)
     if kind == ".parquet":
         return parquet_cells(path, table, batch_rows)
-    packed = kind == ".csv.gz"
-    check_header(path, read_header(path, packed=packed), table)
-    cells = csv_cells(path, packed=packed)
-    # A file of one block has nothing to read ahead.
-    return one_ahead(cells) if packed or path.stat().st_size > BLOCK_BYTES else cells
+    header, cells = csv_table(path)
+    check_header(path, header, table)
+    return cells
 
 
 def _kind(path: Path) -> str:

@@ -64,7 +64,7 @@ def split_lines(text: str) -> list[str]:
     return [*lines, last] if last else lines
 
 
-def first_record(lines: list[str]) -> tuple[Row, int] | None:
+def first_record(lines: list[str], separator: str = ",") -> tuple[Row, int] | None:
     """The first record that is not a blank line, and how many lines it ends after.
 
     None if the lines hold no whole record. Raises csv.Error if the first is not well formed.
@@ -72,7 +72,14 @@ def first_record(lines: list[str]) -> tuple[Row, int] | None:
     feed = Lines(lines)
     with _any_length():
         try:
-            return next(((row, feed.at) for row in csv.reader(feed, strict=True) if row), None)
+            return next(
+                (
+                    (row, feed.at)
+                    for row in csv.reader(feed, delimiter=separator, strict=True)
+                    if row
+                ),
+                None,
+            )
         except csv.Error:
             if feed.ran_out:
                 return None
@@ -86,7 +93,7 @@ def set_aside(line: str) -> Records:
     return found
 
 
-def records(lines: list[str], width: int) -> Records:
+def records(lines: list[str], width: int, separator: str = ",") -> Records:
     """The whole records of the lines; every row must have `width` fields (0: any number).
 
     A record that the lines leave open stays unused, and so may lines behind a stray quote.
@@ -97,7 +104,7 @@ def records(lines: list[str], width: int) -> Records:
         while found.used < len(lines):
             feed.at, feed.ran_out = found.used, False
             try:
-                _follow(feed, width, found)
+                _follow(feed, width, found, separator)
                 break
             except csv.Error:
                 if feed.ran_out:
@@ -110,9 +117,9 @@ def records(lines: list[str], width: int) -> Records:
     return found
 
 
-def _follow(feed: Lines, width: int, found: Records) -> None:
+def _follow(feed: Lines, width: int, found: Records, separator: str) -> None:
     """Take records until the lines end, or one of them is not well formed."""
-    for row in csv.reader(feed, strict=True):
+    for row in csv.reader(feed, delimiter=separator, strict=True):
         if row and (not width or len(row) == width):
             found.rows.append(row)
         elif row and feed.at - found.used > 1:

@@ -17,13 +17,16 @@ BOM = b"\xef\xbb\xbf"
 class Window:
     """The part of a file that is in memory: unread bytes, and where in the file they begin.
 
-    `blocks` bring the bytes of the file, about `size` at a time.
+    `blocks` bring the bytes of the file, about `size` at a time; `separator` is between fields.
     """
 
-    def __init__(self, path: Path, blocks: Iterator[bytes], size: int) -> None:
+    def __init__(
+        self, path: Path, blocks: Iterator[bytes], size: int, separator: str = ","
+    ) -> None:
         self.path = path
         self.blocks = blocks
         self.size = size
+        self.separator = separator
         self.buffer = b""
         self.ended = False
         self.offset = 0
@@ -67,6 +70,6 @@ class Window:
         except UnicodeDecodeError as error:
             at = error.start
         lines = split_lines(block[:at].decode() + "?")
-        before = records(lines, 0)
+        before = records(lines, 0, self.separator)
         row = self.rows + len(before.rows) + (before.used < len(lines))
         raise not_text(self.path, block[at], self.offset + at + 1, row)

@@ -41,8 +41,9 @@ class Kind:
 
     `cells` gives the rows of a file as raw cells by the names of the feed's columns; it raises
     `ExportError` where the file cannot be used as a whole. `check` raises `ValueError`, in words,
-    for options that contradict each other. A snapshot states what holds on the day that its file's
-    name ends in or begins with; intervals come from several (`snapshots`).
+    for options that contradict each other. A snapshot states what holds on the one day that its
+    file's name says, as `start_date`; intervals come from several (`snapshots`). Where an export
+    `selects_by_start`, what began before its first day is not in it, even if still open then.
     """
 
     name: str
@@ -53,3 +54,4 @@ class Kind:
     keys: Mapping[str, Key] = field(default_factory=dict)
     check: Callable[[Options], None] = lambda _: None
     is_snapshot: bool = False
+    selects_by_start: bool = False

@@ -124,7 +124,7 @@ class OpenBucket:
 def run_bucket(task: BucketTask) -> str:
     """Take a bucket through its days. Gives the name under which its outcome is kept."""
     work = WorkStore(task.store)
-    if not work.has(task.name):
+    if not work.is_kept(task.name):
         book = Book(task.terms, task.period, task.subscription_names)
         bucket = task.bucket
         opened = open_bucket(

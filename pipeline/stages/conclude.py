@@ -20,7 +20,7 @@ from pipeline.stages.access import access
 from pipeline.stages.book import MEASURES, why_set_aside
 from pipeline.stages.cases import FATES
 from pipeline.stages.controls import Control, count, total
-from pipeline.stages.ingest import ingest_findings, remark_findings
+from pipeline.stages.export_findings import ingest_findings, remark_findings
 from pipeline.stages.invoice import invoice
 from pipeline.stages.rate import rate
 from pipeline.stages.terms import Terms
@@ -45,7 +45,8 @@ class Evidence:
 
     `gathered` gives a frame of all buckets' outcomes by its name; `published` a dataset of an
     earlier stage. All listed rows are read where the run `is_whole`, about every tenant. `landings`
-    gives those that hold the usage, `stored_rows` what lies in one by its size.
+    gives those that hold the usage, `stored_rows` what lies in one by its size, and `coverage` what
+    is found of the days that the exports of sources cover, whomever the run is about.
     """
 
     period: Period
@@ -57,6 +58,7 @@ class Evidence:
     stored_rows: Callable[[Landing], int]
     gathered: Callable[[str], pl.DataFrame]
     published: Callable[[str], pl.DataFrame]
+    coverage: Callable[[], list[Finding]]
 
     @property
     def listed_rows(self) -> int:
@@ -91,7 +93,11 @@ def conclude_ingest(evidence: Evidence) -> Conclusion:
         count("ingest", "usage rows of Parquet exports, counted again", rows, read),
         Control("ingest", "quantity of Parquet exports, summed again", quantity, read_quantity),
     ]
-    found = [*ingest_findings(evidence.listing), *remark_findings(evidence.listing)]
+    found = [
+        *ingest_findings(evidence.listing),
+        *remark_findings(evidence.listing),
+        *evidence.coverage(),
+    ]
     return Conclusion({}, found, controls)
 
 

@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pipeline.errors import FeedMissing, UsageError
-from pipeline.exports import Export, find_exports, read_export, unknown_columns
-from pipeline.findings import Finding, counted, finding
-from pipeline.fingerprint import file_sha256, fingerprint, reading_code
+from pipeline.exports import read_export, unknown_columns
+from pipeline.fingerprint import fingerprint, reading_code
+from pipeline.remote.objects import content_sha256, copies
 from pipeline.sources import Source
-from pipeline.sources.remarks import REMARKS
+from pipeline.sources.kinds import is_snapshot
+from pipeline.stages.found import Found, found_of, stat_of
 from pipeline.stages.losses import refuse_losses
 from pipeline.steps import Progress, Step
 from pipeline.store.landing import LandedStore, ListedExport, Listing, Taken
@@ -60,21 +60,21 @@ def ingest(
     """
     landed = LandedStore(store)
     before = landed.listing()
-    found = _found(feeds, sources)
+    found = [one for table in FEEDS for one in found_of(table, feeds, sources)]
     arrivals = _arrivals(found, before, executor, now.astimezone(UTC).isoformat())
     known = _known(before.exports, arrivals, landed) if before else {}
     listed = {_key(one): known.get(_key(one), one.export) for one in arrivals}
     new = [one for one in arrivals if _key(one) not in known]
     taken = {export.landing for export in known.values()}
     for group, landing_id, came_to in _land(new, taken, store, executor, progress):
-        for index, arrival in enumerate(group):
+        for index, (arrival, (came, strangers)) in enumerate(zip(group, came_to, strict=True)):
             listed[_key(arrival)] = replace(
                 arrival.export,
-                rows=came_to[index].rows,
-                remarks=tuple(sorted(came_to[index].remarks.items())),
+                rows=came.rows,
+                remarks=tuple(sorted(came.remarks.items())),
                 landing=landing_id,
                 index=index,
-                unknown_columns=_unknown_columns(arrival),
+                unknown_columns=strangers,
             )
     exports = tuple(listed.values())
     if before and _content(before.exports) == _content(exports):
@@ -84,45 +84,26 @@ def ingest(
     return landed.add_listing(exports, now), True
 
 
-def ingest_findings(listing: Listing) -> list[Finding]:
-    """`unknown_columns`, one an export: what is in it and is not read."""
-    found = []
-    for export in listing.exports:
-        if export.unknown_columns:
-            columns = ", ".join(export.unknown_columns)
-            message = (
-                f"{export.name} has columns that the feed {export.feed} does not know: {columns}."
-            )
-            remedy = (
-                "Nothing to do if nobody needs them; else name them as the data dictionary does."
-            )
-            found.append(finding("unknown_columns", None, message, remedy, subject=export.name))
-    return found
-
-
-def remark_findings(listing: Listing) -> list[Finding]:
-    """What is to be said of the records of sources, one an export and code."""
-    return [
-        finding(
-            REMARKS[code].finding,
-            None,
-            f"{export.name}: {REMARKS[code].message.format(records=counted(count, 'record'))}",
-            REMARKS[code].remedy,
-            subject=export.name,
-        )
-        for export in listing.exports
-        for code, count in export.remarks
-    ]
-
-
 def land_group(
-    store: Path, landing_id: str, feed: str, source: Source | None, paths: list[Path]
-) -> tuple[Taken, ...]:
+    store: Path, landing_id: str, feed: str, source: Source | None, places: list[Path]
+) -> list[tuple[Taken, Strangers]]:
     """Read some exports of a feed or source and land them together; gives what each came to.
 
     A task of `ingest`; nothing is done again that was done before.
     """
-    landed, table = LandedStore(store), feed_of(feed)
+    table = feed_of(feed)
+    with copies(places) as paths:
+        taken = _taken(LandedStore(store), landing_id, table, source, paths)
+        # What a source reads it says itself.
+        return [
+            (one, () if source else tuple(unknown_columns(path, table)))
+            for one, path in zip(taken, paths, strict=True)
+        ]
+
+
+def _taken(
+    landed: LandedStore, landing_id: str, table: Table, source: Source | None, paths: list[Path]
+) -> tuple[Taken, ...]:
     exports = [source.read(path) if source else read_export(path, table) for path in paths]
     if table is not USAGE:
         return tuple(landed.land(landing_id, export) for export in exports)
@@ -137,57 +118,8 @@ def land_group(
     return tuple(map(Taken, landing.rows, landing.remarks))
 
 
-Found = tuple[Table, Export, Source | None]
-
-
-def _found(feeds: Path | None, sources: Sequence[Source]) -> list[Found]:
-    """Every export, feed by feed, and in each in the order in which they count (R11.1)."""
-    every: list[Found] = []
-    for table in FEEDS:
-        found: list[Found] = []
-        if feeds is not None:
-            found += [(table, export, None) for export in find_exports(feeds, table)]
-        for source in sources:
-            if source.table is table:
-                found += [(table, export, source) for export in source.exports()]
-        if not found and not table.optional:
-            raise _missing(table, feeds)
-        _refuse_twice(found)
-        every += sorted(found, key=lambda one: (one[1].path.name, one[1].name))
-    return every
-
-
-def _missing(table: Table, feeds: Path | None) -> FeedMissing:
-    if feeds is None:
-        return FeedMissing(
-            f"no source gives {table.name}, and there is no feeds directory",
-            remedy=f"set up a [[source]] that gives {table.name}, or name a directory that holds "
-            "it with --feeds",
-        )
-    return FeedMissing(
-        f"there is no {table.name}.csv, {table.name}.csv.gz, {table.name}.parquet or "
-        f"{table.name}/ in the feeds directory",
-        where=feeds,
-        remedy=f"export {table.name} into it, or name another directory with --feeds",
-    )
-
-
-def _refuse_twice(found: Sequence[Found]) -> None:
-    """Raise `UsageError` for a file that is read as a feed twice, and for two of one name."""
-    names: dict[object, Export] = {}
-    for _, export, _ in found:
-        for known in (export.name, export.path.resolve()):
-            if names.setdefault(known, export) is not export:
-                raise UsageError(
-                    f"{export.name} is taken in twice: by two sources, or by one and as a feed",
-                    where=export.path,
-                    remedy="let only one of them hold it: correct path in its [[source]]",
-                )
-
-
-def _unknown_columns(arrival: _Arrival) -> tuple[str, ...]:
-    """Columns that the feed does not know; a source says itself what it reads."""
-    return () if arrival.source else tuple(unknown_columns(arrival.path, arrival.table))
+Strangers = tuple[str, ...]
+"""Columns of an export that its feed does not know."""
 
 
 def _arrivals(
@@ -200,11 +132,9 @@ def _arrivals(
     unchanged = {(export.feed, export.name): export for export in before.exports} if before else {}
     arrivals, hashes = [], []
     for table, one, source in found:
-        path, name = one.path, one.name
-        status = path.stat()
-        stat = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+        path, name, stat = one.path, one.name, one.stat or stat_of(one.path)
         export = ListedExport(
-            table.name, name, "", status.st_size, 0, arrived_at, "", 0, reading_code(), (), stat
+            table.name, name, "", stat[0], 0, arrived_at, "", 0, reading_code(), (), stat
         )
         if source:
             export = replace(export, kind=source.kind_name, source=source.print)
@@ -212,7 +142,7 @@ def _arrivals(
         if last is not None and last.stat == stat:
             export = replace(export, sha256=last.sha256)
         arrivals.append(_Arrival(table, path, source, export))
-        hashes.append(None if export.sha256 else executor.submit(file_sha256, path))
+        hashes.append(None if export.sha256 else executor.submit(content_sha256, path))
     return [
         replace(one, export=replace(one.export, sha256=task.result())) if task else one
         for one, task in zip(arrivals, hashes, strict=True)
@@ -232,9 +162,10 @@ def _known(
     landings: dict[str, list[ListedExport]] = {}
     for export in before:
         landings.setdefault(export.landing, []).append(export)
+    there = landed.those_there(landings)
     known = {}
     for landing_id, members in landings.items():
-        if any(one.reader != reading_code() for one in members) or not landed.has(landing_id):
+        if any(one.reader != reading_code() for one in members) or landing_id not in there:
             continue
         matched = [_match(member, free) for member in members]
         for member, now in zip(members, matched, strict=True):
@@ -263,7 +194,7 @@ def _land(
     store: Path,
     executor: Executor,
     progress: Progress,
-) -> Iterator[tuple[list[_Arrival], str, tuple[Taken, ...]]]:
+) -> Iterator[tuple[list[_Arrival], str, list[tuple[Taken, Strangers]]]]:
     """Have new exports landed, some together; a landing is named by what is in it."""
     tasks = {}
     for group in _grouped(new):
@@ -279,7 +210,7 @@ def _land(
     files = rows = 0
     for task in as_completed(tasks):
         group, landing_id = tasks[task]
-        files, rows = files + len(group), rows + sum(one.rows for one in task.result())
+        files, rows = files + len(group), rows + sum(one.rows for one, _ in task.result())
         progress(Step("ingest", files, len(new), "files", rows))
         yield group, landing_id, task.result()
 
@@ -304,9 +235,10 @@ def _grouped(new: list[_Arrival]) -> Iterator[list[_Arrival]]:
 
 
 def _reading(export: ListedExport) -> tuple[str, ...]:
-    """What decides how an export is read, and what of."""
+    """What decides how an export is read, and what of: of a snapshot its name, which says when."""
     how = (export.kind, export.source) if export.kind else ()
-    return (export.feed, export.sha256, *how)
+    when = (Path(export.name).name,) if is_snapshot(export.kind) else ()
+    return (export.feed, export.sha256, *how, *when)
 
 
 def _key(arrival: _Arrival) -> tuple[str, str]:

@@ -18,6 +18,7 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.errors import BillingError, StoreDamaged
+from pipeline.sources.kinds import is_snapshot
 from pipeline.store.landing import LandedStore, ListedExport
 from schemas.feeds import USAGE
 
@@ -72,12 +73,17 @@ def lost_exports(before: Exports, now: Exports) -> list[ListedExport]:
 def gone_exports(lost: Exports, before: Exports, now: Exports) -> list[ListedExport]:
     """The lost exports that nothing took the place of.
 
-    In place of usage comes an export of the same name alone. Terms are snapshots: any new content
-    of the feed may be the next one.
+    In place of usage comes an export of the same name alone, and so it does in place of a snapshot
+    of a source, since what held before the next one rests on it. Other terms say all there is: any
+    new content of the feed may be the next one.
     """
     names = {(one.feed, one.name) for one in now}
     replaced = {one.feed for one in lost_exports(now, before)} - {USAGE.name}
-    return [one for one in lost if (one.feed, one.name) not in names and one.feed not in replaced]
+    return [
+        one
+        for one in lost
+        if (one.feed, one.name) not in names and (one.feed not in replaced or is_snapshot(one.kind))
+    ]
 
 
 def falls_of(before: Mapping[date, int], now: Mapping[date, int]) -> list[Fall]:
@@ -111,7 +117,8 @@ def _named(things: Iterable[str]) -> str:
 def _days(landed: LandedStore, exports: Exports) -> Counter[date]:
     """How many sound rows of usage there are of each UTC day. A landing counts as a whole."""
     usage, days = _usage(exports), Counter[date]()
-    unknown = [one.name for one in usage if not landed.has(one.landing)]
+    there = landed.those_there(one.landing for one in usage)
+    unknown = [one.name for one in usage if one.landing not in there]
     if unknown:
         raise StoreDamaged(
             "what was taken in of it is not in the store any more, so it cannot be said on which "

@@ -24,6 +24,7 @@ from schemas import feeds
 from schemas.datasets import QUARANTINE
 
 USAGE_FEEDS = ("tenants", "subscriptions", "entitlements", "users")
+COVERAGE_FEEDS = ("tenants", "subscriptions")
 ACCESS_FEEDS = ("tenants", "subscriptions", "users", "partners")
 
 
@@ -80,6 +81,10 @@ class Terms:
         """A name for all that splitting and measuring the usage of some tenants depends on."""
         stated = self.prints.of_tenants(USAGE_FEEDS, tenant_ids)
         return fingerprint(self.catalogue, stated, sorted(self.blocked.intersection(tenant_ids)))
+
+    def coverage_print(self) -> str:
+        """A name for all that the days on which usage is expected depend on."""
+        return fingerprint(self.catalogue, self.prints.of_tenants(COVERAGE_FEEDS, self.tenants))
 
     def access_print(self) -> str:
         """A name for all that the tenants' access depends on (R9)."""

@@ -122,7 +122,7 @@ def _tenant_rules(frames: Frames) -> list[Rule]:
         _subscription_known(frames, pl.col("primary_override")),
         Rule(
             "time_zone_unknown",
-            ~pl.col("time_zone").is_in(_time_zones()),
+            ~pl.col("time_zone").is_in(time_zones()),
             "time_zone is an IANA name such as Europe/Madrid",
         ),
     ]
@@ -172,7 +172,8 @@ def _rate_rules(frames: Frames) -> list[Rule]:
 
 
 @cache
-def _time_zones() -> list[str]:
+def time_zones() -> list[str]:
+    """The names of all time zones that this machine knows."""
     return sorted(available_timezones())
 
 

@@ -3,20 +3,29 @@
 Belongs here: the Delta library, and reading files by the names that its log gives. Does not belong
 here: what the tables mean (`results`, `ledger`).
 
+In an object store a table's log lies there alone, and so it counts; its other files are immutable,
+have names of their own, and are brought here to be read.
+
 A table may gain columns from one version of the program to the next: what was written before reads
 as empty there. No version of a table is ever cleaned away.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import polars as pl
 from deltalake import CommitProperties, DeltaTable
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from pipeline.errors import BillingError, StoreDamaged
+from pipeline.remote.faults import ChangedMeanwhile, by_our_names, failed
+from pipeline.remote.objects import bring_all
+from pipeline.remote.place import Mirrored, name_of
 from pipeline.store.files import about_to_write
 
 _KEEP = {
@@ -29,6 +38,10 @@ _UNUSABLE = frozenset("[]\\^|%*?")
 """Characters that Delta takes for parts of a URL, or DuckDB for wildcards."""
 
 
+PATIENCE = {"max_retries": "4", "retry_timeout": "60s"}
+"""How long an object store may fail to answer."""
+
+
 class StoreNameUnusable(BillingError):
     """The store cannot lie in a folder of that name."""
 
@@ -37,7 +50,7 @@ class DeltaTables:
     """The tables of a store."""
 
     def __init__(self, store: Path) -> None:
-        unusable = sorted(_UNUSABLE.intersection(str(store.absolute())))
+        unusable = sorted(_UNUSABLE.intersection(_target(store.absolute())))
         if unusable:
             raise StoreNameUnusable(
                 f"{' '.join(unusable)} in the path of the store, which its files cannot have",
@@ -48,7 +61,12 @@ class DeltaTables:
 
     def has(self, name: str) -> bool:
         """Whether anything was ever written to a table."""
-        return DeltaTable.is_deltatable(str(self._root / name))
+        return self.version(name) is not None
+
+    def version(self, name: str) -> int | None:
+        """The number of a table's newest version; None where nothing was ever written to it."""
+        table = self._table(name)
+        return table.version() if table else None
 
     def read(self, name: str, schema: pl.Schema, is_wanted: pl.Expr | None = None) -> pl.DataFrame:
         """The rows of a table's current files, of the partitions that are wanted.
@@ -56,18 +74,18 @@ class DeltaTables:
         The log names the files; reading them by their real paths works for any folder, while
         polars' own `scan_delta` fails where its name has a space or an accent.
         """
-        path = self._root / name
-        if not self.has(name):
+        path, table = self._root / name, self._table(name)
+        if table is None:
             return pl.DataFrame(schema=schema)
-        log = pl.DataFrame(DeltaTable(str(path)).get_add_actions(flatten=True))
+        log = pl.DataFrame(table.get_add_actions(flatten=True))
         if is_wanted is not None:
             log = log.filter(is_wanted)
         files = [path / unquote(file) for file in log["path"]]
-        missing = next((file for file in files if not file.exists()), None)
+        missing = bring_all(files)
         if missing:
             raise StoreDamaged(
                 "a published file is gone",
-                where=missing,
+                where=missing[0],
                 remedy="restore it from a backup, or bill into a new --store from the exports",
             )
         if not files:
@@ -83,14 +101,17 @@ class DeltaTables:
         )
         return rows.collect()
 
-    def append(self, name: str, rows: pl.DataFrame, name_of_commit: str) -> None:
-        """Add rows: in the table whole, or not at all."""
-        self._write(
-            name,
-            rows,
-            "append",
-            commit_properties=CommitProperties(custom_metadata={"name": name_of_commit}),
-        )
+    def append(self, name: str, rows: pl.DataFrame, name_of_commit: str, after: int | None) -> None:
+        """Add rows to the version `after`: in the table whole, or not at all.
+
+        Raises `ChangedMeanwhile` if that is not the newest version any more: of several that add to
+        the same version, one succeeds.
+        """
+        commit = CommitProperties({"name": name_of_commit}, max_commit_retries=0)
+        if after is None:
+            self._write(name, rows, "error", commit_properties=commit)
+        else:
+            self._write(name, rows, "append", self._table(name, after), commit_properties=commit)
 
     def put(self, name: str, rows: pl.DataFrame, partition_by: list[str], predicate: str) -> None:
         """Make these the rows of some partitions; the same again changes nothing to a reader."""
@@ -99,11 +120,60 @@ class DeltaTables:
         else:
             self._write(name, rows, "append", partition_by=partition_by)
 
-    def _write(self, name: str, rows: pl.DataFrame, mode: Any, **options: Any) -> None:
+    def _write(
+        self,
+        name: str,
+        rows: pl.DataFrame,
+        mode: Any,
+        table: DeltaTable | None = None,
+        **options: Any,
+    ) -> None:
         path = self._root / name
         about_to_write(path)
-        rows.write_delta(
-            str(path),
-            mode=mode,
-            delta_write_options={"configuration": _KEEP, "schema_mode": "merge", **options},
-        )
+        with _told(path):
+            rows.write_delta(
+                table or _target(path),
+                mode=mode,
+                storage_options=_options(path),
+                credential_provider=None,
+                delta_write_options={"configuration": _KEEP, "schema_mode": "merge", **options},
+            )
+
+    def _table(self, name: str, version: int | None = None) -> DeltaTable | None:
+        """A table as it is now, or was at a version; None where nothing was ever written to it."""
+        path = self._root / name
+        try:
+            with _told(path):
+                return DeltaTable(_target(path), version, storage_options=_options(path))
+        except TableNotFoundError:
+            return None
+
+
+def _target(path: Path) -> str:
+    """What the library calls a place."""
+    return name_of(path)
+
+
+def _options(path: Path) -> dict[str, str] | None:
+    return PATIENCE if isinstance(path, Mirrored) else None
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Failures of the library by our names; `ChangedMeanwhile` where another wrote first."""
+    try:
+        if isinstance(path, Mirrored):
+            with by_our_names(path):
+                yield
+        else:
+            yield
+    except TableNotFoundError:
+        raise
+    except CommitFailedError as error:
+        raise ChangedMeanwhile from error
+    except DeltaError as error:
+        if "already exists" in str(error):
+            raise ChangedMeanwhile from error
+        if isinstance(path, Mirrored):
+            raise failed(path, str(error)) from None
+        raise

@@ -1,6 +1,7 @@
 """Files that appear whole or not at all.
 
-Belongs here: writing beside and renaming. Does not belong here: what the files hold.
+Belongs here: writing beside and renaming, and sending what is to lie elsewhere. Does not belong
+here: what the files hold.
 
 Everything that the store writes passes `about_to_write` first.
 """
@@ -15,6 +16,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
+
+from pipeline.remote.faults import ChangedMeanwhile
+from pipeline.remote.objects import content, create, send, send_all
+from pipeline.remote.place import Mirrored
+
+MANIFEST = "manifest.json"
+"""The file that says what is in a folder."""
 
 watchers: list[Callable[[Path], None]] = []
 """Told of every write to the store beforehand. Nobody is, but where tests end a process there."""
@@ -42,6 +50,7 @@ def appearing(final: Path, scratch: Path) -> Iterator[Path]:
         if not final.exists():
             about_to_write(final)
             _rename(draft, final)
+        _send_folder(final)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
@@ -57,6 +66,9 @@ def appearing_file(final: Path, scratch: Path) -> Iterator[Path]:
         final.parent.mkdir(parents=True, exist_ok=True)
         about_to_write(final)
         draft.replace(final)
+        if isinstance(final, Mirrored):
+            about_to_write(final)
+            send(final)
     finally:
         draft.unlink(missing_ok=True)
 
@@ -85,6 +97,31 @@ def write_text(path: Path, text: str) -> None:
 def read_json(path: Path) -> Any:
     """The value of a JSON file."""
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def write_json_once(path: Path, value: Any) -> None:
+    """Write a JSON file that is not there. Raises `ChangedMeanwhile` if another machine has."""
+    if not isinstance(path, Mirrored):
+        write_json(path, value)
+        return
+    about_to_write(path)
+    text = json.dumps(value, ensure_ascii=False, indent=1).encode()
+    try:
+        create(path, text)
+    except ChangedMeanwhile:
+        # The answer to a write that was done may be lost, and the library asks again.
+        if content(path) != text:
+            raise
+
+
+def _send_folder(folder: Path) -> None:
+    """Send the files of a folder: the manifest last, so that all is there once it is."""
+    if isinstance(folder, Mirrored):
+        files = [path for path in folder.iterdir() if path.name != MANIFEST]
+        about_to_write(folder)
+        send_all(files)
+        about_to_write(folder)
+        send(folder / MANIFEST)
 
 
 def _rename(draft: Path, final: Path) -> None:

@@ -10,6 +10,7 @@ counts, in order of file names.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -20,12 +21,21 @@ from typing import Any
 
 import polars as pl
 
-from pipeline.errors import StoreDamaged
+from pipeline.errors import BillingError, StoreDamaged
 from pipeline.exports import Batch
-from pipeline.store.files import appearing, read_json, write_json
+from pipeline.remote.faults import ChangedMeanwhile
+from pipeline.remote.objects import below, bring, content, is_kept
+from pipeline.remote.place import Mirrored
+from pipeline.store.files import MANIFEST, appearing, read_json, write_json, write_json_once
 from pipeline.store.usage import LandedUsage
 from pipeline.store.usage_writer import UsageWriter
 from schemas.columns import Table
+
+
+class TakenInMeanwhile(BillingError):
+    """Another run listed exports while this one took them in."""
+
+    exit_code = 75
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +114,21 @@ class LandedStore:
         self._listings = store / "listings"
 
     def has(self, landing_id: str) -> bool:
-        """Whether a landing is there."""
-        return (self._folder(landing_id) / "manifest.json").exists()
+        """Whether a landing is there, for every machine."""
+        return is_kept(self._folder(landing_id) / MANIFEST)
+
+    def those_there(self, landing_ids: Iterable[str]) -> set[str]:
+        """The landings that are there, as `has` says of each."""
+        if not isinstance(self._root, Mirrored):
+            return {one for one in landing_ids if self.has(one)}
+        # One by one they would take a round trip each.
+        there = {one.path.parent.name for one in below(self._root) if one.path.name == MANIFEST}
+        return there & {*landing_ids}
 
     def land(self, landing_id: str, batches: Iterable[Batch]) -> Taken:
         """Keep the rows of one export of a small feed."""
         if self.has(landing_id):
-            value = read_json(self._folder(landing_id) / "manifest.json")
+            value = self._manifest(landing_id)
             return Taken(value["rows"], value["remarks"])
         with appearing(self._folder(landing_id), self._scratch) as folder:
             frames, remarks = [], Counter[str]()
@@ -120,7 +138,7 @@ class LandedStore:
             if frames:
                 pl.concat(frames).write_parquet(folder / "rows.parquet", compression="lz4")
             rows = sum(map(len, frames))
-            write_json(folder / "manifest.json", {"rows": rows, "remarks": remarks})
+            write_json(folder / MANIFEST, {"rows": rows, "remarks": remarks})
         return Taken(rows, remarks)
 
     def land_usage(
@@ -135,7 +153,7 @@ class LandedStore:
         with appearing(self._folder(landing_id), self._scratch) as folder:
             totals = UsageWriter(folder).write(exports)
             write_json(
-                folder / "manifest.json",
+                folder / MANIFEST,
                 {
                     "rows": totals.rows,
                     "quantity": [str(one) for one in totals.quantity],
@@ -147,8 +165,7 @@ class LandedStore:
 
     def landing(self, landing_id: str) -> Landing:
         """A landing of usage. Raises `StoreDamaged` where it is gone."""
-        self._check_there(landing_id)
-        value = read_json(self._folder(landing_id) / "manifest.json")
+        value = self._manifest(landing_id)
         return Landing(
             landing_id,
             tuple(value["rows"]),
@@ -178,16 +195,16 @@ class LandedStore:
 
         Raises `StoreDamaged` where they are gone.
         """
-        self._check_there(export.landing)
+        self._manifest(export.landing)
         extra = {"row": pl.Int64(), "defects": pl.String(), "raw": pl.String()}
         file = self._folder(export.landing) / "rows.parquet"
-        if not file.exists():
+        if not bring(file):
             return pl.DataFrame(schema=pl.Schema({**table.dtypes, **extra}))
         return pl.read_parquet(file, glob=False)
 
     def listing(self, as_of: datetime | None = None) -> Listing | None:
         """The newest listing, if any export was ever taken in; or the newest one by an instant."""
-        for path in sorted(self._listings.glob("*.json"), reverse=True):
+        for path in sorted(self._listed(), reverse=True):
             listing = _read(path)
             if as_of is None or listing.taken_at <= as_of:
                 return listing
@@ -205,17 +222,32 @@ class LandedStore:
             "taken_at": taken_at.isoformat(),
             "exports": [asdict(export) for export in exports],
         }
-        write_json(self._file(listing.number), value)
+        try:
+            write_json_once(self._file(listing.number), value)
+        except ChangedMeanwhile as error:
+            raise TakenInMeanwhile(
+                "another run took exports in meanwhile",
+                where=self._listings,
+                remedy="run again: it starts from what is listed now",
+            ) from error
         return listing
 
-    def _check_there(self, landing_id: str) -> None:
-        if not self.has(landing_id):
+    def _listed(self) -> list[Path]:
+        if isinstance(self._listings, Mirrored):
+            return [one.path for one in below(self._listings) if one.path.suffix == ".json"]
+        return list(self._listings.glob("*.json"))
+
+    def _manifest(self, landing_id: str) -> Any:
+        """What a landing says of itself. Raises `StoreDamaged` where it is gone."""
+        manifest = self._folder(landing_id) / MANIFEST
+        if not bring(manifest):
             raise StoreDamaged(
                 "the rows of an export are gone that something published was made from",
                 where=self._folder(landing_id),
                 remedy="restore landed/ from a backup; while no month is closed, you may also put "
                 "the exports back as they were and run `tenantbill ingest PERIOD --feeds DIR`",
             )
+        return read_json(manifest)
 
     def _file(self, number: int) -> Path:
         return self._listings / f"{number:08d}.json"
@@ -227,7 +259,8 @@ class LandedStore:
 def _read(listing: Path) -> Listing:
     """A listing. Raises `StoreDamaged` where it cannot be read."""
     try:
-        value = read_json(listing)
+        # As it is there now: a listing is named by its number, not by what is in it.
+        value = json.loads(content(listing))
         exports = tuple(_export(one) for one in value["exports"])
         return Listing(int(listing.stem), datetime.fromisoformat(value["taken_at"]), exports)
     except (OSError, ValueError, TypeError) as error:

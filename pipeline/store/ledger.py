@@ -21,6 +21,7 @@ import polars as pl
 from pipeline.errors import BillingError
 from pipeline.fingerprint import fingerprint
 from pipeline.period import Period
+from pipeline.remote.faults import ChangedMeanwhile
 from pipeline.store.delta import DeltaTables
 from pipeline.store.results import ResultStore
 from schemas.columns import INSTANT
@@ -48,7 +49,18 @@ _LEDGER = pl.Schema(
 
 
 class IssuedMeanwhile(BillingError):
-    """Another command wrote to the ledger while this one was at work."""
+    """Another command wrote to the ledger while this one was at work (exit code 75)."""
+
+    exit_code = 75
+
+    @classmethod
+    def of(cls) -> IssuedMeanwhile:
+        """What another command issued, as an error."""
+        return cls(
+            "another command issued something meanwhile",
+            where="ledger",
+            remedy="run the command again: it starts from what is issued now",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +136,19 @@ class Ledger:
             self._results.read(INVOICE_LINES, period, parts),
         )
 
-    def write(self, act: Act, issued: Mapping[Period, Documents]) -> Entry:
+    def write(
+        self, act: Act, issued: Mapping[Period, Documents], issued_until: str | None
+    ) -> Entry:
         """Write an act down, and issue its documents, by the periods they are dated in.
 
-        The caller holds the lock. Raises `IssuedMeanwhile` if somebody else wrote all the same.
+        `issued_until` is the last entry that had issued anything when the act was worked out.
+        Raises `IssuedMeanwhile` if there is another one by now. Whether or not the lock was held
+        all the time: the entry comes right after those that were looked at, or not at all.
         """
+        seen = self._tables.version("ledger")
         before = self.entries()
+        if last_issue(before) != issued_until:
+            raise IssuedMeanwhile.of()
         last = before[-1] if before else None
         sequence = last.sequence + 1 if last else 1
         content = [
@@ -137,7 +156,10 @@ class Ledger:
             for period, one in sorted(issued.items())
         ]
         previous = last.entry_id if last else None
-        entry_id = fingerprint(sequence, previous, act.action, act.plan, act.reason, content)[:12]
+        # Two that try the same at once must not write the same part.
+        attempt = (act.at, act.actor)
+        made_of = (sequence, previous, act.action, act.plan, act.reason, content, attempt)
+        entry_id = fingerprint(*made_of)[:12]
         for period, documents in issued.items():
             frames = {
                 (INVOICES.name, entry_id): documents.invoices,
@@ -146,14 +168,16 @@ class Ledger:
             self._results.write(period, _TABLES, frames)
         documents_issued = sum(len(one.invoices) for one in issued.values())
         entry = Entry(sequence, entry_id, act, documents_issued)
-        if [one.entry_id for one in self.entries()] != [one.entry_id for one in before]:
-            raise IssuedMeanwhile(
-                "another command issued something meanwhile",
-                where="ledger",
-                remedy="run the command again: it starts from what is issued now",
-            )
-        self._tables.append("ledger", _row(entry, previous), entry_id)
+        try:
+            self._tables.append("ledger", _row(entry, previous), entry_id, seen)
+        except ChangedMeanwhile as error:
+            raise IssuedMeanwhile.of() from error
         return entry
+
+
+def last_issue(entries: Iterable[Entry]) -> str | None:
+    """The id of the last of some entries that issued documents; None where none did."""
+    return next((one.entry_id for one in reversed([*entries]) if one.documents), None)
 
 
 def _row(entry: Entry, previous: str | None) -> pl.DataFrame:

@@ -21,6 +21,7 @@ import polars as pl
 
 from pipeline.errors import BillingError
 from pipeline.period import Period
+from pipeline.remote.faults import ChangedMeanwhile
 from pipeline.store.delta import DeltaTables
 from schemas.columns import INSTANT, Table
 from schemas.screen import is_as_declared
@@ -44,7 +45,18 @@ _RUNS = pl.Schema(
 
 
 class PublishedMeanwhile(BillingError):
-    """Another run published the period while this one was at work."""
+    """Another run published while this one was at work (exit code 75)."""
+
+    exit_code = 75
+
+    @classmethod
+    def of(cls, what: object) -> PublishedMeanwhile:
+        """What another run published, as an error."""
+        return cls(
+            "another run published meanwhile",
+            where=str(what),
+            remedy="run again: it starts from what is published now",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,20 +142,21 @@ class ResultStore:
             )
             names = ", ".join(f"'{part}'" for part in frames)
             predicate = f"billing_period = '{period}' AND part IN ({names})"
-            self._tables.put(dataset, rows, ["billing_period", "part"], predicate)
+            try:
+                self._tables.put(dataset, rows, ["billing_period", "part"], predicate)
+            except ChangedMeanwhile as error:
+                raise PublishedMeanwhile.of(period) from error
 
     def publish(self, run: Run) -> None:
         """Make a run the published state of its period, if the one before it still is.
 
-        Raises `PublishedMeanwhile` otherwise.
+        Raises `PublishedMeanwhile` otherwise. Whether or not the lock was held all the time: the
+        row comes right after those that were looked at, or not at all.
         """
+        seen = self._tables.version("runs")
         latest = self.latest(run.period)
         if (latest.run_id if latest else None) != run.previous_run_id:
-            raise PublishedMeanwhile(
-                f"{run.period} was published by another run meanwhile",
-                where=str(run.period),
-                remedy="run again: it starts from what is published now",
-            )
+            raise PublishedMeanwhile.of(run.period)
         row = {
             "billing_period": str(run.period),
             "sequence": run.sequence,
@@ -158,7 +171,10 @@ class ResultStore:
             "actor": run.actor,
             "as_of": run.as_of,
         }
-        self._tables.append("runs", pl.DataFrame([row], schema=_RUNS), run.run_id)
+        try:
+            self._tables.append("runs", pl.DataFrame([row], schema=_RUNS), run.run_id, seen)
+        except ChangedMeanwhile as error:
+            raise PublishedMeanwhile.of(run.period) from error
 
 
 def in_order(table: Table, rows: pl.DataFrame) -> pl.DataFrame:

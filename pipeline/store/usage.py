@@ -28,7 +28,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from pipeline.measures.arrays import Ints
+from pipeline.measures.arrays import Ints, Whole
+from pipeline.remote.objects import bring
 from schemas.feeds import USAGE
 
 Words = npt.NDArray[np.uint64]
@@ -100,17 +101,17 @@ class LandedUsage:
 
     def cells(self) -> pl.DataFrame:
         """run, chunk, day, slot, rows: in order of position."""
-        return pl.read_parquet(self._folder / "cells.parquet", glob=False)
+        return pl.read_parquet(self._file("cells.parquet"), glob=False)
 
     def days(self) -> list[int]:
         """The UTC days on which rows start, in days since 1970."""
-        cells = pl.read_parquet(self._folder / "cells.parquet", glob=False, columns=["day"])
+        cells = pl.read_parquet(self._file("cells.parquet"), glob=False, columns=["day"])
         return cells["day"].unique().to_list()
 
     def stored_rows(self) -> int:
         """How many rows there are, by the size of what is stored."""
-        sound = (self._folder / "key.bin").stat().st_size // np.dtype(COLUMNS["key"]).itemsize
-        broken = pl.scan_parquet(self._folder / "broken.parquet", glob=False)
+        sound = self._file("key.bin").stat().st_size // np.dtype(COLUMNS["key"]).itemsize
+        broken = pl.scan_parquet(self._file("broken.parquet"), glob=False)
         return sound + int(broken.select(pl.len()).collect().item())
 
     def kinds(self, slots: range) -> pl.DataFrame:
@@ -130,12 +131,12 @@ class LandedUsage:
 
     def named_subscriptions(self) -> pl.DataFrame:
         """slot, subscription_id: which subscriptions the rows of a slot name."""
-        named = pl.read_parquet(self._folder / "named.parquet", glob=False)
+        named = pl.read_parquet(self._file("named.parquet"), glob=False)
         return named.select("slot", "subscription_id").unique()
 
     def _words(self, name: str, slots: range) -> pl.DataFrame:
         is_inside = pl.col("slot").is_between(slots.start, slots.stop - 1)
-        file = self._folder / f"{name}.parquet"
+        file = self._file(f"{name}.parquet")
         return pl.scan_parquet(file, glob=False).filter(is_inside).drop("slot").collect()
 
     def read(self, column: str, stretches: Iterable[Stretch]) -> npt.NDArray[Any]:
@@ -144,7 +145,7 @@ class LandedUsage:
         stretches = list(stretches)
         values = np.empty(sum(one.rows for one in stretches), dtype)
         filled = 0
-        with (self._folder / f"{column}.bin").open("rb", buffering=0) as file:
+        with self._file(f"{column}.bin").open("rb", buffering=0) as file:
             for one in stretches:
                 file.seek(one.first * dtype.itemsize)
                 part = values[filled : filled + one.rows]
@@ -166,11 +167,15 @@ class LandedUsage:
     def whence(self, positions: Ints) -> tuple[Ints, Ints]:
         """The index of the export that rows came in, and the number of the row in it, from 1."""
         arrival = self.take("arrival", positions).astype(np.int64)
-        export = np.searchsorted(self._first_arrival, arrival, side="right") - 1
-        if (self._folder / "numbers.bin").exists():
+        export = self.export_of(arrival)
+        if self._has_numbers:
             numbers: Ints = self._mapped("numbers", np.int64)[arrival]
             return export, numbers
         return export, arrival - self._first_arrival[export] + 1
+
+    def export_of(self, arrival: Whole) -> Ints:
+        """The index of the export that rows came in, by their positions as they came."""
+        return np.searchsorted(self._first_arrival, arrival, side="right") - 1
 
     def event_ids(self, positions: Ints) -> list[bytes]:
         """The event ids of some rows, as UTF-8."""
@@ -178,8 +183,7 @@ class LandedUsage:
             return []
         arrival = self.take("arrival", positions).astype(np.int64)
         content = self._mapped("events", np.uint8)
-        ends_file = self._folder / "event_ends.bin"
-        if not ends_file.exists():
+        if not self._has_ends:
             width = len(content) // int(self._first_arrival[-1])
             ids: list[bytes] = content.reshape(-1, width)[arrival].view(f"V{width}")[:, 0].tolist()
             return ids
@@ -188,8 +192,22 @@ class LandedUsage:
         first = np.where(arrival > 0, ends[arrival - 1], 0)
         return [content[a:b].tobytes() for a, b in zip(first.tolist(), after.tolist(), strict=True)]
 
+    @cached_property
+    def _has_numbers(self) -> bool:
+        return bring(self._folder / "numbers.bin")
+
+    @cached_property
+    def _has_ends(self) -> bool:
+        return bring(self._folder / "event_ends.bin")
+
+    def _file(self, name: str) -> Path:
+        """A file of the landing, brought here if it is not."""
+        path = self._folder / name
+        bring(path)
+        return path
+
     def _mapped(self, name: str, dtype: type[np.generic]) -> npt.NDArray[Any]:
-        return np.memmap(self._folder / f"{name}.bin", dtype, mode="r")
+        return np.memmap(self._file(f"{name}.bin"), dtype, mode="r")
 
 
 def runs_of_keys(cells: pl.DataFrame, slots: range) -> Iterator[tuple[Stretch, int]]:

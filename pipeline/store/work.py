@@ -14,6 +14,7 @@ from zipfile import ZipFile
 
 import polars as pl
 
+from pipeline.remote.objects import bring, is_kept
 from pipeline.store.files import appearing_file
 
 
@@ -25,8 +26,12 @@ class WorkStore:
         self._scratch = store / "scratch"
 
     def has(self, name: str) -> bool:
-        """Whether the outcome of that fingerprint is there."""
-        return self._file(name).exists()
+        """Whether the outcome of that fingerprint is to be had here."""
+        return bring(self._file(name))
+
+    def is_kept(self, name: str) -> bool:
+        """Whether the outcome of that fingerprint is there, for every machine."""
+        return is_kept(self._file(name))
 
     def save(self, name: str, frames: Mapping[str, pl.DataFrame]) -> None:
         """Keep an outcome, all its frames together. Saving the same again changes nothing."""
@@ -37,12 +42,12 @@ class WorkStore:
 
     def load(self, name: str, key: str) -> pl.DataFrame:
         """One frame of an outcome."""
-        with ZipFile(self._file(name)) as packed:
+        with self._opened(name) as packed:
             return pl.read_ipc(BytesIO(packed.read(key)))
 
     def load_all(self, name: str, but: str) -> dict[str, pl.DataFrame]:
         """All frames of an outcome but one."""
-        with ZipFile(self._file(name)) as packed:
+        with self._opened(name) as packed:
             return {
                 key: pl.read_ipc(BytesIO(packed.read(key)))
                 for key in packed.namelist()
@@ -52,6 +57,11 @@ class WorkStore:
     def clear_scratch(self) -> None:
         """Remove what runs that were killed left half-written. The caller holds the lock."""
         shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def _opened(self, name: str) -> ZipFile:
+        file = self._file(name)
+        bring(file)
+        return ZipFile(file)
 
     def _file(self, name: str) -> Path:
         return self._root / name[:2] / f"{name}.zip"

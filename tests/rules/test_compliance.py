@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.findings import CODES
+from pipeline.findings import OF_RULES
 from pipeline.rules.compliance import (
     compliance_findings,
     license_model,
@@ -138,7 +138,7 @@ def test_both_kinds_of_mix_are_told_at_once() -> None:
 def test_the_codes_are_those_of_the_rule_book() -> None:
     """R8.4."""
     of: dict[str, list[str]] = {}
-    for code, (severity, _) in CODES.items():
+    for code, (severity, _) in OF_RULES.items():
         of.setdefault(severity, []).append(code)
     assert {severity: " ".join(codes) for severity, codes in of.items()} == {
         "error": "mixed_license_models no_active_subscription missing_rate broken_terms",
