@@ -55,10 +55,10 @@ BASE_BYTES = 600 << 20
 """What the program, its engines and the terms take before any usage is read."""
 
 BYTES_A_ROW = 400
-"""What measuring takes for each row of a day, at its highest."""
+"""What measuring takes for each row of a part, at its highest."""
 
 SMALLEST_DAY, LARGEST_DAY = 50_000, 500_000
-"""Rows of a bucket's largest day: fewer are not worth a bucket, more are no faster."""
+"""Rows of a bucket's largest day, or part of one: fewer are not worth a bucket, more no faster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +199,16 @@ def tasks_of(
         )
         name = fingerprint(terms_name, bucket)
         tasks.append(
-            BucketTask(name, terms_name, request.store, bucket, own, request.period, relevant, only)
+            BucketTask(
+                name,
+                terms_name,
+                request.store,
+                bucket,
+                own,
+                request.period,
+                relevant,
+                only,
+                request.budget.rows_at_once,
+            )
         )
     return tasks

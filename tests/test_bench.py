@@ -109,6 +109,13 @@ def test_tenants_are_of_unequal_size_and_users_belong_to_one(feeds: Path) -> Non
     assert whose["tenant_id"].max() == 1
 
 
+def test_one_tenant_may_be_most_of_a_month(tmp_path: Path) -> None:
+    generate(tmp_path / "month", ROWS, Shape(), largest=0.6)
+    tenants = _usage(tmp_path / "month")["tenant_id"].drop_nulls().value_counts(sort=True)
+    assert tenants["count"][0] == pytest.approx(0.6 * 1.012 * ROWS, rel=0.02)
+    assert tenants["count"][1] < 0.1 * ROWS
+
+
 def test_sql_and_polars_come_to_the_same_figures(
     feeds: Path, by_sql: Figures, tmp_path: Path
 ) -> None:

@@ -158,10 +158,18 @@ def test_a_left_join_keeps_the_order_of_the_left_if_told() -> None:
 
 
 def test_the_first_of_each_key_is_kept_in_order() -> None:
-    """month.Month: the first day of each user, after a sort."""
+    """month.Month: where each user was seen first, after a sort."""
     frame = pl.DataFrame({"k": [1, 2, 1, 2], "v": ["a", "b", "c", "d"]})
     kept = frame.unique("k", keep="first", maintain_order=True)
     assert kept.rows() == [(1, "a"), (2, "b")]
+
+
+def test_days_as_bits_are_joined_by_or_and_the_first_is_the_lowest() -> None:
+    """seen.together, month.Month."""
+    frame = pl.DataFrame({"k": [1, 1, 2], "v": [1 << 31, 6, 8]}, schema_overrides={"v": pl.UInt32})
+    joined = frame.group_by("k").agg(pl.col("v").bitwise_or()).sort("k")["v"]
+    assert joined.to_list() == [(1 << 31) | 6, 8]
+    assert joined.bitwise_trailing_zeros().to_list() == [1, 3]
 
 
 def test_texts_are_joined_without_the_nulls() -> None:

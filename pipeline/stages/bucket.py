@@ -1,10 +1,11 @@
-"""A bucket of tenants, from its landed rows to what it came to: the unit of memory and of work.
+"""A bucket of tenants, from its landed rows to what it came to: the unit of work.
 
 Belongs here: choosing buckets, and taking one through its days. Does not belong here: what becomes
 of rows (`stages.cases`), how days are measured (`stages.meter`) and joined (`stages.month`).
 
-Rows are read a day at a time, so a bucket needs the memory of its largest day. A day's frames are
-kept under the name of everything they were made from; a later run takes up those that are the same.
+Rows are read a day at a time, and a day in parts where it has more rows than a worker may hold: so
+a tenant of any size fits. A part's frames are kept under the name of everything they were made
+from; a later run takes up those that are the same.
 """
 
 from __future__ import annotations
@@ -64,7 +65,8 @@ class Bucket:
 class BucketTask:
     """Everything that a bucket's outcome depends on; `name` is their fingerprint.
 
-    `terms_name` is that of all of it but the rows.
+    `terms_name` is that of all of it but the rows. `most_rows`, how many rows it may hold at once,
+    changes no outcome and is in no name.
     """
 
     name: str
@@ -75,14 +77,16 @@ class BucketTask:
     period: Period
     subscription_names: tuple[str, ...]
     only_tenants: frozenset[str] | None
+    most_rows: int
 
 
 def buckets(
     landed: LandedStore, pieces: tuple[Piece, ...], most_rows: int, least: int
 ) -> list[Bucket]:
-    """The slots, cut in halves until no part has more than `most_rows` rows on any day.
+    """The slots, cut in halves until no bucket has more than `most_rows` rows on any day.
 
-    And until there are at least so many parts, as far as rows and slots go. Heaviest first.
+    And until there are at least so many buckets, as far as rows and slots go. Heaviest first. One
+    slot is never cut: a bucket whose day is larger takes it in parts.
     """
     cells = [landed.usage(piece.landing).cells() for piece in pieces]
     nothing = pl.DataFrame(schema={"day": pl.Int32, "slot": pl.UInt8, "rows": pl.Int64})
@@ -127,7 +131,7 @@ def run_bucket(task: BucketTask) -> str:
             LandedStore(task.store), bucket.pieces, bucket.slots, book, task.only_tenants
         )
         made_of = fingerprint(task.terms_name, task.bucket.slots)
-        work.save(task.name, outcome(opened, work, made_of))
+        work.save(task.name, outcome(opened, work, made_of, task.most_rows))
     return task.name
 
 
@@ -144,26 +148,26 @@ def open_bucket(
     kinds = kinds_of(rows, book)
     judge = Judge(book, kinds)
     twice = replaced(rows, kinds, judge)
-    rows.drop(twice.rows.number)
+    rows.drop(twice.number)
     return OpenBucket(book, rows, kinds, judge, twice)
 
 
-def outcome(opened: OpenBucket, work: WorkStore, made_of: str) -> Frames:
+def outcome(opened: OpenBucket, work: WorkStore, made_of: str, most_rows: int) -> Frames:
     """What a bucket's rows come to: the small frames that `stages.conclude` takes."""
     book, rows, twice = opened.book, opened.rows, opened.twice
     fates = Fates(rows, opened.kinds, book, opened.judge)
     meters = Meters(book, opened.kinds.tenant, rows.by_number.event_ids)
-    days = Days(rows, book, opened.judge, fates, meters, work, made_of)
+    days = Days(rows, book, opened.judge, fates, meters, work, made_of, most_rows)
     frames = days.measured()
     again = np.where(twice.is_same, DUPLICATE, SUPERSEDED)
     once = np.ones(len(again), np.int64)
-    for extra in (fates.broken(), fates.tally(twice.rows.kind.astype(np.int64), again, once)):
+    for extra in (fates.broken(), fates.tally(twice.kind.astype(np.int64), again, once)):
         for name, frame in extra.items():
             frames[name] = pl.concat([frames[name], frame.match_to_schema(frames[name].schema)])
     named = in_names(frames, book)
     return {
         **named,
-        "read": pl.DataFrame({"rows": [rows.read]}),
+        "read": pl.DataFrame({"rows": [rows.read_rows]}),
         "quarantine": frames["quarantine"],
         "unbilled": frames["unbilled"],
         "superseded": _superseded(rows, twice),
@@ -173,13 +177,13 @@ def outcome(opened: OpenBucket, work: WorkStore, made_of: str) -> Frames:
 
 def _superseded(rows: BucketRows, twice: Replaced) -> pl.DataFrame:
     """R11.1: rows that a later export corrects, and where the correction stands."""
-    chosen = twice.rows.at(~twice.is_same)
-    rank, row = rows.by_number.whence(chosen.number)
-    by_rank, by_row = rows.by_number.whence(twice.by[~twice.is_same])
-    tenants = rows.kinds["tenant_id"].gather(pl.Series(chosen.kind))
+    number, by = twice.number[~twice.is_same], twice.by[~twice.is_same]
+    rank, row = rows.by_number.whence(number)
+    by_rank, by_row = rows.by_number.whence(by)
+    tenants = rows.kinds["tenant_id"].gather(pl.Series(twice.kind[~twice.is_same]))
     return pl.DataFrame(
         {
-            "event_id": rows.by_number.event_names(chosen.number),
+            "event_id": rows.by_number.event_names(number),
             "tenant_id": tenants,
             "rank": rank,
             "row": row,

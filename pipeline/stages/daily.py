@@ -1,6 +1,6 @@
 """What each meter came to on each of a tenant's local days: what pictures are drawn from.
 
-Belongs here: from the days' frames to usage by local day, in codes. Does not belong here: names,
+Belongs here: from the parts' frames to usage by local day, in codes. Does not belong here: names,
 and what is billed (`stages.month`); both come from the same frames.
 
 Every frame given has `group`, `stretch`, `on` (the number of the local day), `usage`, `so_far` (in
@@ -12,8 +12,6 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from pipeline.measures.arrays import Ints
-from pipeline.measures.peak import without_overlap
 from pipeline.stages.local_days import LocalDays
 from pipeline.stages.meter import LOW_BITS
 from schemas.columns import MONEY
@@ -55,21 +53,21 @@ def daily_sums(sums: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def daily_users(seen: pl.DataFrame, reached: pl.DataFrame, days: int) -> pl.DataFrame:
+def daily_users(present: pl.DataFrame, reached: pl.DataFrame, days: int) -> pl.DataFrame:
     """The different users of each day; `so_far` are those of its stretch until then.
 
-    `seen`: group, user (-1 for nobody), first_on, last_on, rows; `reached`: group, stretch, on (the
-    day on which somebody is first seen in the stretch) and how many, `n`.
+    `present`: group, days (as bits), and how many users have these days, `n`; `reached`: group,
+    stretch, on (the day on which somebody is first seen in the stretch) and how many, `n`.
     """
-    groups = seen["group"].unique().sort()
-    present = np.zeros((len(groups), days + 1), np.int64)
-    for place, first, last, count in (_users(seen, groups), _nobodies(seen, groups)):
-        np.add.at(present, (place, first), count)
-        np.subtract.at(present, (place, last + 1), count)
-    counted = present.cumsum(axis=1)
-    place, on = np.nonzero(counted)
+    groups = present["group"].unique().sort()
+    where = groups.search_sorted(present["group"]).to_numpy()
+    counted = np.zeros((len(groups), days), np.int64)
+    for on in range(days):
+        is_present = (present["days"].to_numpy() >> on) & 1
+        np.add.at(counted[:, on], where, present["n"].to_numpy() * is_present)
+    place, on_day = np.nonzero(counted)
     return (
-        pl.DataFrame({"group": groups.gather(place), "on": on, "usage": counted[place, on]})
+        pl.DataFrame({"group": groups.gather(place), "on": on_day, "usage": counted[place, on_day]})
         .join(reached, on=ON, how="left", maintain_order="left")
         .with_columns(pl.col("stretch").forward_fill().over("group"), pl.col("n").fill_null(0))
         .with_columns(so_far=pl.col("n").cum_sum().over(IN_STRETCH))
@@ -80,26 +78,3 @@ def daily_users(seen: pl.DataFrame, reached: pl.DataFrame, days: int) -> pl.Data
             at=pl.lit(None, pl.Int64),
         )
     )
-
-
-_Stays = tuple[Ints, Ints, Ints, Ints]
-"""Position of the group, first day, last day, how many."""
-
-
-def _users(seen: pl.DataFrame, groups: pl.Series) -> _Stays:
-    """The days of each user of each group, none of them twice."""
-    named = seen.filter(pl.col("user") >= 0).sort("group", "user", "first_on")
-    place = groups.search_sorted(named["group"]).to_numpy().astype(np.int64)
-    who = (place << 32) | named["user"].to_numpy()
-    after = named["last_on"].to_numpy() + 1
-    first, is_left = without_overlap(who, named["first_on"].to_numpy(), after)
-    chosen = np.flatnonzero(is_left)
-    return place[chosen], first[chosen], after[chosen] - 1, np.ones(len(chosen), np.int64)
-
-
-def _nobodies(seen: pl.DataFrame, groups: pl.Series) -> _Stays:
-    """The days of rows without a user, each a user of its own."""
-    rows = seen.filter(pl.col("user") < 0)
-    place = groups.search_sorted(rows["group"]).to_numpy().astype(np.int64)
-    first, last, count = (rows[name].to_numpy() for name in ("first_on", "last_on", "rows"))
-    return place, first, last, count

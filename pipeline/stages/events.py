@@ -8,39 +8,55 @@ Candidates share 36 bits of a hash of their event id; what decides is the real (
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
 
 import numpy as np
 import polars as pl
 
-from pipeline.measures.arrays import Flags, Ints
+from pipeline.measures.arrays import Codes32, Flags, Ints
 from pipeline.stages.cases import Judge
 from pipeline.stages.keys import keys_by_range
 from pipeline.stages.kinds import Kinds
-from pipeline.stages.row import Rows
 from pipeline.stages.rows import BucketRows
 from pipeline.store.usage import POSITION_BITS, SLOT_BITS
 
 RANGE_ROWS = 1 << 18
 
+CANDIDATES = 1 << 17
+"""About so many candidates are looked at together; all rows of an event always are."""
+
 
 @dataclass(frozen=True, slots=True)
 class Replaced:
-    """Rows that no longer count.
+    """Rows that no longer count, in order of their `number`: arrays of one length.
 
     `by` is the number of the row that counts instead; `is_same` says whether that one says the same
     (`duplicate`) or not (`superseded`).
     """
 
-    rows: Rows
+    number: Ints
+    kind: Codes32
     by: Ints
     is_same: Flags
 
 
 def replaced(rows: BucketRows, kinds: Kinds, judge: Judge) -> Replaced:
     """R11.1: of the sound rows of one event, all but the last in order of exports and rows."""
-    candidates = _candidates(rows)
-    found = rows.by_number.take(candidates)
+    parts = [_replaced(rows, kinds, judge, few) for few in _gathered(_candidates(rows))]
+    together = Replaced(
+        *(
+            np.concatenate([getattr(one, column.name) for one in parts])
+            for column in fields(Replaced)
+        )
+    )
+    order = np.argsort(together.number)
+    return Replaced(*(getattr(together, column.name)[order] for column in fields(Replaced)))
+
+
+def _replaced(rows: BucketRows, kinds: Kinds, judge: Judge, candidates: Ints) -> Replaced:
+    """Those among some candidates that are replaced; all rows of their events are among them."""
+    found = rows.by_number.take(np.sort(candidates))
     is_sound = found.kind >= 0
     is_sound[is_sound] = ~judge.is_broken(found.at(is_sound))
     found = found.at(is_sound)
@@ -58,7 +74,7 @@ def replaced(rows: BucketRows, kinds: Kinds, judge: Judge) -> Replaced:
             "ended": found.ended,
             "quantity": found.quantity,
         }
-    ).with_row_index("at")
+    )
     event = ["tenant", "event_id"]
     content = pl.struct("kind", "user", "started", "ended", "quantity")
     decided = (
@@ -68,24 +84,30 @@ def replaced(rows: BucketRows, kinds: Kinds, judge: Judge) -> Replaced:
             is_same=content == content.last().over(event),
         )
         .filter(pl.col("number") != pl.col("by"))
-        .sort("number")
     )
-    return Replaced(
-        found.at(decided["at"].to_numpy()),
-        decided["by"].to_numpy(),
-        decided["is_same"].to_numpy(),
-    )
+    return Replaced(*(decided[column.name].to_numpy() for column in fields(Replaced)))
 
 
-def _candidates(rows: BucketRows) -> Ints:
-    """The numbers of the rows whose hash is also another's.
+def _gathered(few: Iterable[Ints]) -> Iterator[Ints]:
+    """The same numbers in fewer arrays, of which there is one at least."""
+    waiting = [np.empty(0, np.int64)]
+    for numbers in few:
+        waiting.append(numbers)
+        if sum(map(len, waiting)) >= CANDIDATES:
+            yield np.concatenate(waiting)
+            waiting = []
+    if waiting:
+        yield np.concatenate(waiting)
+
+
+def _candidates(rows: BucketRows) -> Iterator[Ints]:
+    """The numbers of the rows whose hash is also another's, range by range of the hash.
 
     Hash and number make one integer, so that one sort of plain integers brings equals together;
-    range by range of the hash, each small enough to stay in a core's cache.
+    each range is small enough to stay in a core's cache.
     """
     bits = max(len(rows.by_number).bit_length(), SLOT_BITS + POSITION_BITS)
     low = np.uint64((1 << bits) - 1)
-    found = [np.empty(0, np.int64)]
     for words, first_numbers in keys_by_range(rows.runs_of_keys(), rows.slots, RANGE_ROWS):
         number = words & np.uint64((1 << POSITION_BITS) - 1)
         number += first_numbers
@@ -97,5 +119,4 @@ def _candidates(rows: BucketRows) -> Ints:
         shares = np.zeros(len(keys), bool)
         shares[:-1] = is_equal
         shares[1:] |= is_equal
-        found.append((keys[shares] & low).view(np.int64))
-    return np.concatenate(found)
+        yield (keys[shares] & low).view(np.int64)

@@ -36,7 +36,7 @@ class Fates:
         self._judge = judge
 
     def counted(self, rows: Rows, decided: Decided) -> Frames:
-        """What a day's rows came to; frames of which there would be nothing to say are left out.
+        """What the rows of a part came to; frames with nothing to say are left out.
 
         Frames: `tally` (tenant, fate, rows), `strangers` (tenant_id, fate, rows), `shares` (own,
         reason, rows), `named` (own, reason, subscription_id), `unbilled`, `quarantine`.

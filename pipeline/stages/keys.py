@@ -1,45 +1,97 @@
 """The keys of many runs, range by range: all that share a range lie together, and in cache.
 
-Belongs here: cutting sorted keys by their highest bits, slot and hash. Does not belong here: what
-keys are (`store.usage`), and what is done with those that are equal (`stages.events`).
+Belongs here: cutting sorted keys into ranges of slot and hash, and reading no more than a few of
+them at once. Does not belong here: what keys are (`store.usage`), and what is done with those that
+are equal (`stages.events`).
+
+The idea: keys are sorted within a run, so the keys of a range are one stretch of each run. A range
+that has too many keys is halved, first where the keys lie, then, once few enough, in memory.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.measures.arrays import Ints
-from pipeline.store.usage import SLOT_BITS, Words
+from pipeline.store.usage import HASH_BITS, POSITION_BITS, LandedUsage, Stretch, Words
+
+AT_ONCE = 1 << 22
+"""So many keys are read at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRun:
+    """Sorted keys of a run, and the number of its first row."""
+
+    keys: Words
+    first: int
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def read(self) -> ReadRun:
+        """The same."""
+        return self
+
+    def cut(self, key: int) -> tuple[ReadRun, ReadRun]:
+        """The keys that are smaller than a key, and the others."""
+        at = int(np.searchsorted(self.keys, np.uint64(key)))
+        return ReadRun(self.keys[:at], self.first), ReadRun(self.keys[at:], self.first)
+
+
+@dataclass(frozen=True, slots=True)
+class LandedRun:
+    """Sorted keys of a run as they lie in a landing, and the number of the run's first row."""
+
+    landed: LandedUsage
+    where: Stretch
+    first: int
+
+    def __len__(self) -> int:
+        return self.where.rows
+
+    def read(self) -> ReadRun:
+        """The keys, in memory."""
+        return ReadRun(self.landed.read("key", [self.where]), self.first)
+
+    def cut(self, key: int) -> tuple[LandedRun, LandedRun]:
+        """The keys that are smaller than a key, and the others."""
+        below = self.landed.keys_below(key, self.where)
+        first, rows = self.where.first, self.where.rows
+        halves = Stretch(first, below), Stretch(first + below, rows - below)
+        low, high = (LandedRun(self.landed, one, self.first) for one in halves)
+        return low, high
+
+
+Run = LandedRun | ReadRun
 
 
 def keys_by_range(
-    runs: Sequence[tuple[Words, int]], slots: range, most_rows: int
+    runs: Sequence[Run], slots: range, most_rows: int
 ) -> Iterator[tuple[Words, Words]]:
-    """The keys of all runs, about so many at a time; with each, the number of its run's first row.
+    """The keys of all runs, so many at most; with each, the number of its run's first row.
 
-    Takes the sorted keys of each run and the number of its first row.
+    Keys of one slot and hash come together, however many they are.
     """
-    if not runs:
+    return _halved(runs, slots.start << HASH_BITS, slots.stop << HASH_BITS, most_rows)
+
+
+def _halved(
+    runs: Sequence[Run], low: int, high: int, most_rows: int
+) -> Iterator[tuple[Words, Words]]:
+    """The same, of the keys whose slot and hash, as one number, are in [low, high)."""
+    rows = sum(map(len, runs))
+    if rows <= most_rows or high - low == 1:
+        if rows:
+            read = [run.read() for run in runs]
+            firsts = np.array([run.first for run in read], np.uint64)
+            yield np.concatenate([run.keys for run in read]), np.repeat(firsts, [*map(len, read)])
         return
-    of_slots = np.sum([np.diff(_cuts(keys, slots, 1)) for keys, _ in runs], axis=0)
-    parts = 1 << max(0, (int(of_slots.max()) // most_rows).bit_length())
-    cuts = [_cuts(keys, slots, parts) for keys, _ in runs]
-    firsts = np.array([first for _, first in runs], np.uint64)
-    for n in range(len(slots) * parts):
-        inside = [keys[cut[n] : cut[n + 1]] for (keys, _), cut in zip(runs, cuts, strict=True)]
-        yield np.concatenate(inside), np.repeat(firsts, [len(keys) for keys in inside])
-
-
-def _beginnings(slots: range, parts: int) -> Words:
-    """The smallest key of each part of each slot."""
-    slot = np.repeat(np.arange(slots.start, slots.stop, dtype=np.uint64), parts)
-    part = np.tile(np.arange(parts, dtype=np.uint64), len(slots))
-    shift = np.uint64(64 - SLOT_BITS)
-    return (slot << shift) | (part << (shift - np.uint64(parts.bit_length() - 1)))
-
-
-def _cuts(keys: Words, slots: range, parts: int) -> Ints:
-    """Where in some sorted keys each part of each slot begins, and where the last ends."""
-    return np.append(np.searchsorted(keys, _beginnings(slots, parts)), len(keys))
+    if rows <= AT_ONCE:
+        runs = [run.read() for run in runs]
+    middle = (low + high) // 2
+    cut = [run.cut(middle << POSITION_BITS) for run in runs]
+    yield from _halved([below for below, _ in cut if len(below)], low, middle, most_rows)
+    yield from _halved([above for _, above in cut if len(above)], middle, high, most_rows)

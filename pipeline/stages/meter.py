@@ -1,7 +1,7 @@
-"""Measure every meter of a bucket on one day: sums, peaks and different users (R4).
+"""Measure every meter of a bucket on one day, or part of it: sums, peaks, different users (R4).
 
-Belongs here: bringing a day's billed rows to the measures. Does not belong here: the measures
-themselves (`measures`, `stages.sessions`), and joining days (`stages.month`).
+Belongs here: bringing a part's billed rows to the measures. Does not belong here: the measures
+themselves (`measures`, `stages.sessions`, `stages.seen`), and joining parts (`stages.month`).
 
 All codes are those of `Book`: `group` is tenant and meter, `own` is owner and meter, each as one
 number, `tenant * meters + meter` and `owner * meters + meter`.
@@ -9,7 +9,6 @@ number, `tenant * meters + meter` and `owner * meters + meter`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,11 +18,11 @@ from pipeline.measures.arrays import Codes32, Ints
 from pipeline.stages.book import DISTINCT, PEAK, SUM, Book
 from pipeline.stages.cases import BILLED, Cases, Decided
 from pipeline.stages.row import Rows
+from pipeline.stages.seen import seen_in
 from pipeline.stages.sessions import (
     EventIds,
     Groups,
     Stays,
-    in_order,
     measure_sessions,
 )
 from pipeline.stages.stretches import Stretches
@@ -36,7 +35,7 @@ LOW_BITS = 32
 
 
 class Meters:
-    """Measures the days of a bucket."""
+    """Measures the days of a bucket, or parts of them."""
 
     def __init__(self, book: Book, tenant_of_kind: Ints, event_ids: EventIds) -> None:
         self._book = book
@@ -54,11 +53,11 @@ class Meters:
     def measure(
         self, rows: Rows, decided: Decided, carried: Stays, begin: int, end: int
     ) -> tuple[Frames, Stays]:
-        """What the rows of a day, decided, come to, and what is handed to the next day.
+        """What the rows of a part, decided, come to, and what is handed to the next part.
 
-        Frames: `sums` (own, on, high, low), `open` (tenant, rows); each with its `day`: `peaks` and
-        `parts` of `stages.sessions`, `seen` (own, user, first, last, first_on, last_on, rows,
-        is_first). `on` is the number of a tenant's local day.
+        Frames: `sums` (own, on, high, low), `open` (tenant, rows); `seen` and `nobodies` of
+        `stages.seen`; `peaks` and `parts` of `stages.sessions`, each with the instant at which the
+        part began, `begun`. `on` is the number of a tenant's local day.
         """
         cases, case = decided.cases, decided.case
         measure = self._measure_of(cases)[case]
@@ -79,12 +78,14 @@ class Meters:
         )
         is_open = rows.ended[peaked] == OPEN
         tenant = self._tenant_of_kind[rows.kind[peaked[is_open]]]
+        users, nobodies = self._seen(rows.at(seen), own[case[seen]], begin)
         frames = {
             "sums": self._sums(rows, summed, own[case[summed]]),
             "open": _counted(tenant, "tenant"),
             "peaks": _dated(sessions.peaks, begin),
             "parts": _dated(sessions.parts, begin),
-            "seen": _dated(self._seen(rows.at(seen), own[case[seen]]), begin),
+            "seen": users,
+            "nobodies": nobodies,
         }
         return frames, sessions.carried
 
@@ -111,61 +112,20 @@ class Meters:
         on = self.stretches.local_days.number(tenant, rows.started[which])
         return _sums(own, on, rows.quantity[which])
 
-    def _seen(self, rows: Rows, own: Ints) -> pl.DataFrame:
-        """R4 distinct: the users of a day, where they were seen, the stretches they reach into.
-
-        `first` and `last` are numbers of stretches, `first_on` and `last_on` of local days;
-        `is_first` marks the row of the day in which a user is seen first. Rows without a user (-1)
-        are counted, each a user of its own.
-        """
-        if not len(rows):
-            return pl.DataFrame(schema=SEEN)
-        group = self._groups.of[own]
-        tenant = group // len(self._book.meters)
-        begins, ends = (bounds[tenant] for bounds in self._book.bounds)
-        start = np.maximum(rows.started, begins)
-        end = np.where(rows.ended == OPEN, start, np.minimum(rows.ended, ends))
-        last = np.maximum(start, end - 1)
-        table, local_days = self.stretches.table(np.unique(group)), self.stretches.local_days
-        frame = pl.DataFrame(
-            {
-                "own": own,
-                "user": rows.user,
-                "first": table.at(group, start),
-                "last": table.at(group, last),
-                "first_on": local_days.number(tenant, start),
-                "last_on": local_days.number(tenant, last),
-                "is_first": self._is_first(rows, own),
-            }
+    def _seen(self, rows: Rows, own: Ints, begin: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """R4 distinct: the users of a part, and its rows without one."""
+        tenant = self._groups.of[own] // len(self._book.meters)
+        begins, ends = self._book.bounds
+        return seen_in(
+            rows,
+            own,
+            tenant,
+            (begins[tenant], ends[tenant]),
+            begin,
+            len(self._book.meters),
+            self.stretches.local_days,
+            self._event_ids,
         )
-        return (
-            frame.group_by("own", "user", "first", "last", "first_on", "last_on")
-            .agg(rows=pl.len().cast(pl.Int64), is_first=pl.col("is_first").any())
-            .match_to_schema(SEEN)
-        )
-
-    def _is_first(self, rows: Rows, own: Ints) -> Ints:
-        """Whether a row is the user's first of the day on its meter, by start and event id."""
-        who = (rows.user.astype(np.int64) + 1) * len(self._book.meters) + own % len(
-            self._book.meters
-        )
-        order = in_order(who, rows.started, rows.number, self._event_ids)
-        ordered = who[order]
-        is_first = np.zeros(len(rows), bool)
-        is_first[order[np.append(True, ordered[1:] != ordered[:-1])]] = True
-        return is_first
-
-
-SEEN: Mapping[str, pl.DataType] = {
-    "own": pl.Int64(),
-    "user": pl.Int32(),
-    "first": pl.Int64(),
-    "last": pl.Int64(),
-    "first_on": pl.Int64(),
-    "last_on": pl.Int64(),
-    "rows": pl.Int64(),
-    "is_first": pl.Boolean(),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,9 +154,9 @@ def _sums(own: Ints, on: Ints, quantity: Ints) -> pl.DataFrame:
     )
 
 
-def _dated(frame: pl.DataFrame, day: int) -> pl.DataFrame:
-    """The frame with the day that it is of, in every row."""
-    return frame.insert_column(0, pl.Series("day", np.full(len(frame), day)))
+def _dated(frame: pl.DataFrame, begin: int) -> pl.DataFrame:
+    """The frame with the instant at which its part began, in every row."""
+    return frame.insert_column(0, pl.Series("begun", np.full(len(frame), begin)))
 
 
 def _counted(codes: Ints, name: str) -> pl.DataFrame:

@@ -1,12 +1,11 @@
 """Put a bucket's days together: what each tenant used in the period, whole and split (R4, R6).
 
-Belongs here: from the days' frames, in codes, to the bucket's, in names. Does not belong here:
+Belongs here: from the parts' frames, in codes, to the bucket's, in names. Does not belong here:
 looking at rows (`stages.meter`), and overage (`stages.rate`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from decimal import Decimal
 
 import numpy as np
@@ -25,7 +24,7 @@ WHO = ["group", "user"]
 
 
 class Month:
-    """Names what the days of a bucket come to; frames that need it have each row's `day`."""
+    """Names what the parts of a bucket's days come to."""
 
     def __init__(self, book: Book, stretches: Stretches) -> None:
         self._book = book
@@ -39,7 +38,7 @@ class Month:
         metered = [
             self._sums(days["sums"]),
             self._peaks(days["peaks"], days["parts"]),
-            self._users(days["seen"]),
+            self._users(days["seen"], days["nobodies"]),
         ]
         total = days["sums"].select(pl.col("high", "low").sum())
         opened = days["open"].group_by("tenant").agg(pl.col("rows").sum().cast(pl.Int64))
@@ -85,12 +84,12 @@ class Month:
             pl.col("peak").max(), pl.col("at").filter(is_highest).min()
         )
         of_group = peaks.group_by("group").agg(
-            pl.col("peak").max(), peak_day=pl.col("day").filter(is_highest).min()
+            pl.col("peak").max(), begun=pl.col("begun").filter(is_highest).min()
         )
-        then = pl.col("day") == pl.col("peak_day")
+        then = pl.col("begun") == pl.col("begun_highest")
         of_own = (
             parts.with_columns(group=pl.Series(self._groups(parts["own"])))
-            .join(of_group, on="group")
+            .join(of_group, on="group", suffix="_highest")
             .group_by("own")
             .agg(pl.col("quantity").filter(then).sum(), pl.col("own_peak").max())
             .sort("own")
@@ -116,22 +115,21 @@ class Month:
         daily = daily_peaks(peaks, self._stretches.local_days, self._meters)
         return self._naming.metered(named, stretches, daily, PEAK)
 
-    def _users(self, seen: pl.DataFrame) -> Metered:
+    def _users(self, seen: pl.DataFrame, nobodies: pl.DataFrame) -> Metered:
         """R4 distinct: each user once; of the subscription on which they were seen first."""
         seen = seen.with_columns(group=pl.Series(self._groups(seen["own"])))
-        named, anonymous = seen.filter(pl.col("user") >= 0), seen.filter(pl.col("user") < 0)
-        first = named.filter("is_first").sort("day").unique(WHO, keep="first", maintain_order=True)
-        nobody = anonymous.group_by("own").agg(n=pl.col("rows").sum())
+        nobodies = nobodies.with_columns(group=pl.Series(self._groups(nobodies["own"])))
+        in_order = seen.drop_nulls("first").sort("first")
+        first = in_order.unique(WHO, keep="first", maintain_order=True)
+        nobody = nobodies.group_by("own").agg(n=pl.col("rows").sum())
         owned = _added(["own"], first.group_by("own").agg(n=_count()), nobody)
-        alone = _added(
-            ["own"], named.unique(["own", "user"]).group_by("own").agg(n=_count()), nobody
+        alone = _added(["own"], seen.group_by("own").agg(n=_count()), nobody)
+        present = _added(
+            ["group", "days"],
+            seen.group_by(WHO).agg(pl.col("days").bitwise_or()).with_columns(n=pl.lit(1, pl.Int64)),
+            nobodies.select("group", "days", n="rows"),
         )
-        firsts = _reached(named).group_by(*WHO, "stretch").agg(pl.col("first_on").min())
-        reached = _added(
-            [*IN_STRETCH, "first_on"],
-            firsts.group_by(*IN_STRETCH, "first_on").agg(n=_count()),
-            _reached(anonymous).group_by(*IN_STRETCH, "first_on").agg(n=pl.col("rows").sum()),
-        )
+        reached = self._reached(present)
         of_stretch = reached.group_by(IN_STRETCH).agg(pl.col("n").sum())
         in_stretch = {(group, n): users for group, n, users in of_stretch.iter_rows()}
         owned = owned.with_columns(group=pl.Series(self._groups(owned["own"])))
@@ -147,20 +145,24 @@ class Month:
         parts = alone.join(owned, on="own", how="left", suffix="_first").sort("own")
         quantity = parts["n_first"].fill_null(0)
         named_parts = self._naming.parts(parts["own"], quantity, parts["n"])
-        daily = daily_users(seen, self._first_days(reached, stretches), len(self._book.period.days))
+        daily = daily_users(present, reached, len(self._book.period.days))
         return self._naming.metered(named_parts, stretches, daily, DISTINCT)
 
-    def _first_days(self, reached: pl.DataFrame, stretches: Sequence[Stretch]) -> pl.DataFrame:
-        """The day on which somebody is first seen in a stretch: never before it begins."""
-        first = self._book.period.days.first
-        begins = pl.DataFrame(
-            [(one.group, one.stretch, one.first_day - first) for one in stretches],
-            schema=dict.fromkeys([*IN_STRETCH, "begin"], pl.Int64()),
-            orient="row",
-        )
+    def _reached(self, present: pl.DataFrame) -> pl.DataFrame:
+        """How many users, `n`, are seen first in a stretch on each of its days, `on`."""
+        zero = self._book.period.days.first
+        of_stretch = [
+            (group, n, (1 << days.after - zero) - (1 << days.first - zero))
+            for group in present["group"].unique().to_list()
+            for n, (days, _, _) in enumerate(self._stretches.of(group))
+        ]
+        schema = {"group": pl.Int64(), "stretch": pl.Int64(), "its_days": pl.UInt32()}
+        stretches = pl.DataFrame(of_stretch, schema=schema, orient="row")
+        first = (pl.col("days") & pl.col("its_days")).bitwise_trailing_zeros()
         return (
-            reached.join(begins, on=IN_STRETCH)
-            .group_by(*IN_STRETCH, on=pl.max_horizontal("first_on", "begin"))
+            present.join(stretches, on="group")
+            .filter((pl.col("days") & pl.col("its_days")) != 0)
+            .group_by(*IN_STRETCH, on=first.cast(pl.Int64))
             .agg(pl.col("n").sum())
         )
 
@@ -173,12 +175,6 @@ class Month:
 
 def _count() -> pl.Expr:
     return pl.len().cast(pl.Int64)
-
-
-def _reached(seen: pl.DataFrame) -> pl.DataFrame:
-    """A row for each stretch that a row reaches into."""
-    numbers = pl.int_ranges(pl.col("first"), pl.col("last") + 1).alias("stretch")
-    return seen.with_columns(numbers).explode("stretch")
 
 
 def _added(key: list[str], *counts: pl.DataFrame) -> pl.DataFrame:

@@ -8,28 +8,29 @@ the store (`store.usage`).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from pipeline.fingerprint import fingerprint
-from pipeline.measures.arrays import Codes32, Ints
+from pipeline.measures.arrays import Codes32, Flags, Ints
+from pipeline.stages.blocks import Block, stretches_by_day
+from pipeline.stages.keys import LandedRun
 from pipeline.stages.numbers import Numbers
 from pipeline.stages.row import Reading, Rows
 from pipeline.store.dictionary import Dictionary
-from pipeline.store.usage import KIND, NO_USER, USER, Stretch, Words, keys_of, no_broken
+from pipeline.store.usage import KIND, NO_USER, USER, Stretch, no_broken, runs_of_keys
 
 _NOT_OURS = -1
 """The code of kinds and users of other buckets."""
 
 
 class BucketRows:
-    """The rows of some slots, day by day, or `by_number`.
+    """The rows of some slots, block by block of each day, or `by_number`.
 
     `kinds` and `users` hold the words of every code; `broken` the rows that break a rule by
-    themselves, with the `rank` of their export. `read` counts the rows read so far, the broken
+    themselves, with the `rank` of their export. `read_rows` counts the rows read so far, the broken
     and the dropped ones included.
     """
 
@@ -56,12 +57,12 @@ class BucketRows:
         self.by_number = Numbers(
             readings, self._first, self._kind_codes, self._user_codes, self.kinds, self.users
         )
-        self._of_day: dict[int, list[tuple[int, list[Stretch]]]] = {}
+        self._of_day: dict[int, list[Block]] = {}
         for index, cells in enumerate(self._cells):
-            for day, stretches in _stretches_by_day(cells, slots).items():
-                self._of_day.setdefault(day, []).append((index, stretches))
+            for day, stretches in stretches_by_day(cells, slots).items():
+                self._of_day.setdefault(day, []).append(Block(index, stretches))
         self._dropped = np.empty(0, np.int64)
-        self.read = len(self.broken)
+        self.read_rows = len(self.broken)
 
     @property
     def days(self) -> list[int]:
@@ -72,17 +73,48 @@ class BucketRows:
         """Leave these rows out from now on."""
         self._dropped = np.sort(numbers)
 
+    def count(self, day: int) -> int:
+        """How many rows start on a day, the dropped ones included."""
+        return sum(map(len, self._of_day.get(day, [])))
+
+    def blocks(self, day: int, most_rows: int) -> Iterator[Block]:
+        """The rows that start on a day, at most so many at once."""
+        for block in self._of_day.get(day, []):
+            yield from block.cut(most_rows)
+
     def of(self, day: int) -> Rows:
         """The rows that start on a day, without the dropped ones."""
-        return Rows.together([self._read(index, of) for index, of in self._of_day.get(day, [])])
+        return Rows.together([self.read(block) for block in self._of_day.get(day, [])])
 
-    def kinds_of(self, day: int) -> Codes32:
-        """The kinds of the rows that start on a day, without the dropped ones."""
-        kinds = [np.empty(0, np.int32)]
-        for index, stretches in self._of_day.get(day, []):
-            kind = self._kind_codes[index][self._readings[index].landed.read("kind", stretches)]
-            kinds.append(kind[self._is_kept(index, stretches, kind)])
-        return np.concatenate(kinds)
+    def read(self, block: Block, since: int | None = None, until: int | None = None) -> Rows:
+        """The rows of a block that start in [since, until), without the dropped ones."""
+        index, stretches = block.landing, block.stretches
+        landed, first = self._readings[index].landed, int(self._first[index])
+        started = self.starts(block)
+        is_inside = np.ones(len(started), bool)
+        if since is not None and until is not None:
+            is_inside = (since <= started) & (started < until)
+        kind = self._kind_codes[index][landed.read("kind", stretches)]
+        kept = np.flatnonzero(self._is_kept(block, kind, is_inside))
+        numbers = [np.arange(first + one.first, first + one.first + one.rows) for one in stretches]
+        return Rows(
+            kind[kept],
+            self._user_codes[index][landed.read("user", stretches)[kept]],
+            started[kept],
+            landed.read("ended", stretches)[kept],
+            landed.read("quantity", stretches)[kept],
+            np.concatenate(numbers)[kept],
+        )
+
+    def starts(self, block: Block) -> Ints:
+        """The instants at which the rows of a block start, the dropped ones included."""
+        return self._readings[block.landing].landed.read("started", block.stretches)
+
+    def kinds_of(self, block: Block) -> Codes32:
+        """The kinds of the rows of a block, without the dropped ones."""
+        read = self._readings[block.landing].landed.read("kind", block.stretches)
+        kind: Codes32 = self._kind_codes[block.landing][read]
+        return kind[self._is_kept(block, kind, np.ones(len(kind), bool))]
 
     def identity(self, day: int) -> str:
         """A name for the rows of a day, their codes and numbers, and which of them were dropped.
@@ -91,9 +123,13 @@ class BucketRows:
         only added at the end.
         """
         of_day = self._of_day.get(day, [])
-        last = max((index for index, _ in of_day), default=-1)
-        ranks = [self._readings[index].ranks for index, _ in of_day]
-        dropped = [self._dropped_in(index, one).tobytes() for index, of in of_day for one in of]
+        last = max((block.landing for block in of_day), default=-1)
+        ranks = [self._readings[block.landing].ranks for block in of_day]
+        dropped = [
+            self._dropped_in(block.landing, one).tobytes()
+            for block in of_day
+            for one in block.stretches
+        ]
         digest = hashlib.sha256(b"|".join(dropped)).hexdigest()
         return fingerprint(self._landings(last), ranks, of_day, digest)
 
@@ -106,12 +142,12 @@ class BucketRows:
     def _landings(self, last: int) -> list[str]:
         return [one.landing for one in self._readings[: last + 1]]
 
-    def runs_of_keys(self) -> list[tuple[Words, int]]:
-        """The sorted keys of each run, and the number of its first row."""
+    def runs_of_keys(self) -> list[LandedRun]:
+        """The sorted keys of each run."""
         return [
-            (keys, int(self._first[n]) + first)
+            LandedRun(reading.landed, where, int(self._first[n]) + first)
             for n, reading in enumerate(self._readings)
-            for keys, first in keys_of(reading.landed, self._cells[n], self.slots)
+            for where, first in runs_of_keys(self._cells[n], self.slots)
         ]
 
     def _codes(self, words: pl.DataFrame, dictionary: Dictionary) -> Codes32:
@@ -132,31 +168,14 @@ class BucketRows:
     def _is_asked(self) -> pl.Expr:
         return pl.lit(True) if self._only is None else pl.col("tenant_id").is_in(list(self._only))
 
-    def _read(self, index: int, stretches: list[Stretch]) -> Rows:
-        landed, first = self._readings[index].landed, int(self._first[index])
-        kind = self._kind_codes[index][landed.read("kind", stretches)]
-        numbers = [np.arange(first + one.first, first + one.first + one.rows) for one in stretches]
-        rows = Rows(
-            kind,
-            self._user_codes[index][landed.read("user", stretches)],
-            landed.read("started", stretches),
-            landed.read("ended", stretches),
-            landed.read("quantity", stretches),
-            np.concatenate(numbers),
-        )
-        is_kept = self._is_kept(index, stretches, kind)
-        return rows if is_kept.all() else rows.at(is_kept)
-
-    def _is_kept(
-        self, index: int, stretches: list[Stretch], kind: Codes32
-    ) -> npt.NDArray[np.bool_]:
-        """Which rows of some stretches are asked for and not dropped."""
-        is_kept = np.ones(len(kind), bool) if self._only is None else kind != _NOT_OURS
-        self.read += int(is_kept.sum())
+    def _is_kept(self, block: Block, kind: Codes32, is_inside: Flags) -> Flags:
+        """Which rows of a block that are inside are asked for and not dropped."""
+        is_kept = is_inside if self._only is None else is_inside & (kind != _NOT_OURS)
+        self.read_rows += int(is_kept.sum())
         before = 0
-        for one in stretches:
-            start = int(self._first[index]) + one.first - before
-            is_kept[self._dropped_in(index, one) - start] = False
+        for one in block.stretches:
+            start = int(self._first[block.landing]) + one.first - before
+            is_kept[self._dropped_in(block.landing, one) - start] = False
             before += one.rows
         return is_kept
 
@@ -165,17 +184,3 @@ class BucketRows:
         first = int(self._first[index]) + stretch.first
         low, high = np.searchsorted(self._dropped, [first, first + stretch.rows])
         return self._dropped[low:high]
-
-
-def _stretches_by_day(cells: pl.DataFrame, slots: range) -> dict[int, list[Stretch]]:
-    """Where the rows of some slots lie that start on each day: a stretch a chunk."""
-    stretches = (
-        cells.with_columns(first=pl.col("rows").cum_sum() - pl.col("rows"))
-        .filter(pl.col("slot").is_between(slots.start, slots.stop - 1))
-        .group_by("chunk", "day", maintain_order=True)
-        .agg(pl.col("first").min(), pl.col("rows").sum())
-    )
-    by_day: dict[int, list[Stretch]] = {}
-    for day, first, rows in stretches.select("day", "first", "rows").iter_rows():
-        by_day.setdefault(day, []).append(Stretch(first, rows))
-    return by_day

@@ -1,11 +1,11 @@
-"""Measure one day's sessions: who was on at once, whole and split (R4 peak).
+"""Measure the sessions of a day, or part of one: who was on at once, whole and split (R4 peak).
 
-Belongs here: laying down users' sessions, cutting them at the day's end, sweeping over the rest.
-Does not belong here: the sweep itself (`measures.peak`), and joining days (`stages.month`).
+Belongs here: laying down users' sessions, cutting them at the part's end, sweeping over the
+rest. Does not belong here: the sweep itself (`measures.peak`), and joining parts (`stages.month`).
 
-Days are measured in order. What is still open when a day ends is handed to the next one: a user's
-sessions, once laid down, do not overlap, so the pieces that reach beyond the day say everything
-that later days need to know of it.
+Parts are measured in order. What is still open when one ends is handed to the next: a user's
+sessions, once laid down, do not overlap, so the pieces that reach beyond the part say everything
+that later parts need to know of it.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Stays:
         )
 
     def as_frame(self) -> pl.DataFrame:
-        """What later days need to know of them."""
+        """What later parts need to know of them."""
         return pl.DataFrame(
             {"own": self.own, "user": self.user, "start": self.start, "end": self.end}
         )
@@ -86,12 +86,12 @@ class Groups:
 
 
 @dataclass(frozen=True, slots=True)
-class DayOfSessions:
-    """What a day's sessions come to.
+class Measured:
+    """What the sessions of a part come to.
 
     `peaks`: group, stretch (its number), peak, at, with a row for each local day that the stretch
-    touches; `parts`: own, quantity (open at the group's earliest peak of the day), own_peak;
-    `carried` are the pieces that reach beyond the day.
+    touches; `parts`: own, quantity (open at the group's earliest peak of the part), own_peak;
+    `carried` are the pieces that reach beyond the part.
     """
 
     peaks: pl.DataFrame
@@ -108,10 +108,10 @@ def measure_sessions(
     groups: Groups,
     stretches: Stretches,
     event_ids: EventIds,
-) -> DayOfSessions:
+) -> Measured:
     """Measure [begin, end): sessions that began in it, and those `carried` into it.
 
-    Into the first day come all that began before it and reach into it. `numbers` are those of the
+    Into the first part come all that began before it and reach into it. `numbers` are those of the
     rows of the sessions that began.
     """
     laid_down = lay_down(begun, numbers, carried, begin, groups.meters, event_ids)
@@ -130,7 +130,7 @@ def measure_sessions(
     peak_at = _earliest_peak(table.group, highest, at)[group]
     is_open = (start <= peak_at) & (peak_at < stop)
     open_then = np.bincount(pieces.own[is_open], minlength=len(groups.of))[own_codes]
-    return DayOfSessions(
+    return Measured(
         pl.DataFrame(
             {"group": table.group, "stretch": table.number, "peak": highest, "at": at + begin}
         ),
@@ -195,7 +195,7 @@ def _who(user: Codes32, own: Ints, meters: int) -> Ints:
 
 
 def _covered_until(who: Ints, carried: Stays, meters: int) -> Ints:
-    """Until when the sessions carried into the day cover each user; `who` is sorted."""
+    """Until when the sessions carried into the part cover each user; `who` is sorted."""
     covered = np.zeros(len(who), np.int64)
     theirs = carried.at(carried.user != NO_USER)
     code = _who(theirs.user, theirs.own, meters)

@@ -159,6 +159,11 @@ class LandedUsage:
         values: npt.NDArray[Any] = self._mapped(column, COLUMNS[column])[positions]
         return values
 
+    def keys_below(self, key: int, among: Stretch) -> int:
+        """How many keys of a stretch, which are sorted, are smaller than a key."""
+        keys = self._mapped("key", COLUMNS["key"])[among.first : among.first + among.rows]
+        return int(np.searchsorted(keys, np.uint64(key)))
+
     def whence(self, positions: Ints) -> tuple[Ints, Ints]:
         """The index of the export that rows came in, and the number of the row in it, from 1."""
         arrival = self.take("arrival", positions).astype(np.int64)
@@ -205,8 +210,8 @@ class LandedUsage:
         return np.memmap(self._file(f"{name}.bin"), dtype, mode="r")
 
 
-def keys_of(landed: LandedUsage, cells: pl.DataFrame, slots: range) -> Iterator[tuple[Words, int]]:
-    """Of each run, the sorted keys of some slots, and its first position."""
+def runs_of_keys(cells: pl.DataFrame, slots: range) -> Iterator[tuple[Stretch, int]]:
+    """Where the sorted keys of some slots lie in each run, and the run's first position."""
     is_inside = pl.col("slot").is_between(slots.start, slots.stop - 1)
     counts = cells.group_by("run", maintain_order=True).agg(
         pl.col("rows").sum(),
@@ -216,7 +221,7 @@ def keys_of(landed: LandedUsage, cells: pl.DataFrame, slots: range) -> Iterator[
     first = 0
     for _, rows, before, inside in counts.iter_rows():
         if inside:
-            yield landed.read("key", [Stretch(first + before, inside)]), first
+            yield Stretch(first + before, inside), first
         first += rows
 
 

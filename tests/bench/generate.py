@@ -5,6 +5,7 @@ within the month; agents whose logins overlap; daily exports in order of emissio
 and 0.2 % corrections of rows of the export before, and 0.1 % broken rows.
 
     python -m tests.bench.generate FOLDER ROWS [--files 744] [--kind csv] [--by-tenant]
+        [--largest 0.3]
 
 Rows are drawn in lanes, each from its own seed: no more than an export is ever in memory, and the
 same month comes out whatever the number of threads.
@@ -56,15 +57,18 @@ class Shape:
     by_tenant: bool = False
 
 
-def generate(folder: Path, rows: int, shape: Shape) -> None:
-    """Write a feeds directory of about that many usage rows. An existing one is left as it is."""
+def generate(folder: Path, rows: int, shape: Shape, largest: float | None = None) -> None:
+    """Write a feeds directory of about that many usage rows. An existing one is left as it is.
+
+    With `largest`, one tenant has that part of all rows.
+    """
     if folder.exists():
         return
     draft = folder.with_name(f".{folder.name}")
     shutil.rmtree(draft, ignore_errors=True)
     exports = draft / ("scattered" if shape.by_tenant else "usage")
     exports.mkdir(parents=True)
-    market = write_terms(draft, rows, np.random.default_rng(SEED))
+    market = write_terms(draft, rows, np.random.default_rng(SEED), largest)
     for number, export in enumerate(_exports(rows, shape.files, market)):
         _write(export, exports / f"export-{number:04d}", shape.kind)
     if shape.by_tenant:
@@ -132,8 +136,10 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=DAYS)
     parser.add_argument("--kind", choices=["parquet", "csv"], default="parquet")
     parser.add_argument("--by-tenant", action="store_true")
+    parser.add_argument("--largest", type=float, help="part of all rows that is one tenant's")
     asked = parser.parse_args()
-    generate(asked.folder, asked.rows, Shape(asked.files, asked.kind, asked.by_tenant))
+    shape = Shape(asked.files, asked.kind, asked.by_tenant)
+    generate(asked.folder, asked.rows, shape, asked.largest)
 
 
 if __name__ == "__main__":

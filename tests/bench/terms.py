@@ -56,8 +56,13 @@ class Market:
     staff: Ints
 
 
-def write_terms(folder: Path, rows: int, random: np.random.Generator) -> Market:
-    """Write the feeds other than usage, and give the market for a month of that many rows."""
+def write_terms(
+    folder: Path, rows: int, random: np.random.Generator, largest: float | None = None
+) -> Market:
+    """Write the feeds other than usage, and give the market for a month of that many rows.
+
+    With `largest`, the largest tenant has that part of all rows.
+    """
     owner = np.sort(
         np.concatenate([np.arange(TENANTS), random.integers(0, TENANTS, SUBSCRIPTIONS - TENANTS)])
     )
@@ -77,7 +82,7 @@ def write_terms(folder: Path, rows: int, random: np.random.Generator) -> Market:
     _write(folder / "subscriptions.csv", _SUBSCRIPTIONS, subscriptions)
     _write(folder / "entitlements.csv", _ENTITLEMENTS, entitlements)
     _write(folder / "rates.csv", _RATES, _rates())
-    return _market(owner, rows, random)
+    return _market(owner, rows, random, largest)
 
 
 def _lives(number: int, is_first: bool) -> list[list[str]]:
@@ -102,8 +107,10 @@ def _rates() -> list[list[str]]:
     ]
 
 
-def _market(owner: Ints, rows: int, random: np.random.Generator) -> Market:
+def _market(owner: Ints, rows: int, random: np.random.Generator, largest: float | None) -> Market:
     weight = 1 / np.arange(1, TENANTS + 1) ** ZIPF
+    if largest is not None:
+        weight[0] = weight[1:].sum() * largest / (1 - largest)
     share = random.permutation(weight / weight.sum())
     bounds = np.searchsorted(owner, np.arange(TENANTS + 1))
     return Market(

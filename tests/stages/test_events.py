@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from pipeline.exports import read_export
-from pipeline.stages import events, ingest
+from pipeline.stages import events, ingest, keys
 from pipeline.store import usage_writer
 from tests.good_feeds import PERIOD, assert_ties, good, rows_of, save
 from tests.support import Row, bill, shown
@@ -127,6 +127,8 @@ def test_the_row_of_the_latest_export_counts(
     monkeypatch.setattr(usage_writer, "CHUNK_ROWS", 5)
     monkeypatch.setattr(usage_writer, "RUN_ROWS", 20)
     monkeypatch.setattr(events, "RANGE_ROWS", 5)
+    monkeypatch.setattr(events, "CANDIDATES", 7)
+    monkeypatch.setattr(keys, "AT_ONCE", 13)
     draw = Random(seed)
     exports = {f"{n}.csv": [random_row(draw) for _ in range(draw.randrange(25))] for n in range(4)}
     store = billed(tmp_path, exports)

@@ -23,7 +23,7 @@ from pipeline.store.usage import (
     SLOTS,
     LandedUsage,
     Stretch,
-    keys_of,
+    runs_of_keys,
     slot_of,
 )
 from schemas.feeds import USAGE
@@ -168,7 +168,8 @@ def assert_in_order(landed: LandedUsage) -> None:
 
 def _keyed(landed: LandedUsage, cells: pl.DataFrame, slots: range) -> Iterator[int]:
     """The rows that the keys of some slots stand for; keys are sorted, run by run."""
-    for keys, first in keys_of(landed, cells, slots):
+    for where, first in runs_of_keys(cells, slots):
+        keys = landed.read("key", [where])
         positions = first + (keys % (1 << POSITION_BITS)).astype(np.int64)
         assert (keys[1:] > keys[:-1]).all()
         hashed = (keys << SLOT_BITS) >> (SLOT_BITS + POSITION_BITS)
