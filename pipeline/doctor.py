@@ -15,6 +15,7 @@ from pathlib import Path
 from pipeline.doctoring import exports, machine, places, taken_in
 from pipeline.doctoring.check import ERROR, Check, asked
 from pipeline.period import Period
+from pipeline.remote.place import name_of
 from pipeline.stages.found import Found
 from pipeline.store.landing import LandedStore
 
@@ -54,7 +55,7 @@ def _taken_in(
 ) -> list[Check]:
     """What is found of room, of what was taken in, and of each month's days in it."""
     store = around.store
-    place = f" --feeds {around.feeds}" if around.feeds else ""
+    place = f" --feeds {name_of(around.feeds)}" if around.feeds else ""
     ingest = f"tenantbill ingest {periods[0]}{place}"
     landed = LandedStore(store)
     listing = landed.listing()

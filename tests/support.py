@@ -22,14 +22,14 @@ def tenantbill(*words: object) -> Result:
     return result
 
 
-def bill(feeds: Path, store: Path, period: str, *options: object) -> Result:
+def bill(feeds: Path | str, store: Path | str, period: str, *options: object) -> Result:
     """Run a month and see that it could be published."""
     result = tenantbill("run", period, "--feeds", feeds, "--store", store, *options)
     assert result.exit_code in (0, 3), result.output
     return result
 
 
-def shown(dataset: str, period: str, store: Path, *options: object) -> list[Row]:
+def shown(dataset: str, period: str, store: Path | str, *options: object) -> list[Row]:
     """The rows of a published dataset, as the CSV that programs read."""
     result = tenantbill("show", dataset, period, "--store", store, "--format", "csv", *options)
     assert result.exit_code == 0, result.output

@@ -12,12 +12,14 @@ from pathlib import Path
 
 from pipeline.doctoring.check import ERROR, OK, Check, failed, size_in_words
 from pipeline.errors import BillingError, UsageError, did_you_mean
-from pipeline.exports import read_export
+from pipeline.exports import Export, FeedsNotADirectory, read_export
 from pipeline.extras import is_there
 from pipeline.findings import counted
+from pipeline.remote.objects import copies
+from pipeline.remote.place import Mirrored
 from pipeline.settings import FILE, read_sources, told_nowhere
 from pipeline.sources import Source, sources_of
-from pipeline.stages.found import Found, found_of
+from pipeline.stages.found import Found, found_of, stat_of
 from pipeline.stages.terms_rules import time_zones
 from schemas.feeds import FEEDS, TENANTS
 
@@ -47,7 +49,7 @@ def found(feeds: Path | None, sources: Sequence[Source]) -> tuple[list[Check], l
             exports = found_of(table, feeds, sources)
         except BillingError as error:
             checks.append(failed(f"exports of {table.name}", error))
-            if feeds is not None and not feeds.is_dir():
+            if isinstance(error, FeedsNotADirectory):
                 break
             continue
         every += exports
@@ -58,14 +60,18 @@ def found(feeds: Path | None, sources: Sequence[Source]) -> tuple[list[Check], l
 def _as_told(feed: str, exports: Sequence[Found]) -> Iterator[Check]:
     """How many exports of a feed there are, and those that a run cannot read."""
     name = f"exports of {feed}"
-    size = size_in_words(sum(export.path.stat().st_size for _, export, _ in exports))
-    told = f"{counted(len(exports), 'file')}, {size}" if exports else "none, and none is needed"
+    sizes = [stat_of(export)[0] for _, export, _ in exports]
+    told = (
+        f"{counted(len(exports), 'file')}, {size_in_words(sum(sizes))}"
+        if exports
+        else "none, and none is needed"
+    )
     yield Check(OK, name, told)
-    for _, export, source in exports:
-        if not os.access(export.path, os.R_OK):
+    for (_, export, source), size in zip(exports, sizes, strict=True):
+        if not isinstance(export.path, Mirrored) and not os.access(export.path, os.R_OK):
             remedy = "correct its permissions, or run as somebody who may"
             yield Check(ERROR, name, f"{export.name}: it cannot be read", remedy)
-        elif not export.path.stat().st_size:
+        elif not size:
             remedy = "export it again: one of no rows has a header at least"
             yield Check(ERROR, name, f"{export.name}: the file is empty", remedy)
         elif source and export.path.suffix.lower() in WORKBOOKS and not is_there("openpyxl"):
@@ -83,18 +89,23 @@ def zones_of_tenants(exports: Sequence[Found]) -> Iterator[Check]:
     for table, export, source in exports:
         if table is not TENANTS:
             continue
-        batches = source.read(export.path) if source else read_export(export.path, table)
-        for batch in batches:
-            for tenant, zone in batch.rows.select("tenant_id", "time_zone").iter_rows():
-                seen += 1
-                if zone is not None and zone not in known:
-                    yield Check(
-                        ERROR,
-                        "time zones",
-                        f"{export.name}: the zone of {tenant} is {zone!r}, which is not known; the "
-                        "tenant is not invoiced",
-                        did_you_mean(zone, known, "write an IANA name such as Europe/Madrid"),
-                    )
+        for tenant, zone in _tenants(export, source):
+            seen += 1
+            if zone is not None and zone not in known:
+                yield Check(
+                    ERROR,
+                    "time zones",
+                    f"{export.name}: the zone of {tenant} is {zone!r}, which is not known; the "
+                    "tenant is not invoiced",
+                    did_you_mean(zone, known, "write an IANA name such as Europe/Madrid"),
+                )
     if exports and not seen:
         told = "no export says where tenants live: their days are those of UTC"
         yield Check(OK, "time zones", told, "export tenants with time_zone, where it matters")
+
+
+def _tenants(export: Export, source: Source | None) -> Iterator[tuple[str, str | None]]:
+    """The tenants that an export names, each with its zone."""
+    with copies([export.path]) as [path]:
+        for batch in source.read(path) if source else read_export(path, TENANTS):
+            yield from batch.rows.select("tenant_id", "time_zone").iter_rows()

@@ -14,6 +14,8 @@ from uuid import uuid4
 
 from pipeline.doctoring.check import ERROR, OK, WARNING, Check, size_in_words
 from pipeline.findings import counted
+from pipeline.remote.objects import probe
+from pipeline.remote.place import CACHE, Mirrored, cache_folder
 from pipeline.store.lock import holder_of
 
 PLAIN = (".csv", ".json", ".jsonl", ".ndjson")
@@ -26,6 +28,10 @@ plain one comes to less than its size."""
 
 def store_is_usable(store: Path) -> Iterator[Check]:
     """Whether a run could write there: a file is really written, and removed."""
+    if isinstance(store, Mirrored):
+        probe(store)
+        yield Check(OK, "store", f"{store.address}: it can be written to")
+        store = cache_folder()
     place = existing(store)
     if not place.is_dir():
         yield Check(
@@ -83,7 +89,8 @@ def room(store: Path, new: Sequence[tuple[str, int]]) -> Iterator[Check]:
         if new
         else "there is nothing to take in"
     )
-    remedy = "free some space, or name a store on another disk with --store"
+    other = CACHE if isinstance(store, Mirrored) else "--store"
+    remedy = f"free some space, or name a folder on another disk with {other}"
     if free < need:
         yield Check(ERROR, "disk", told, remedy)
     elif free < 2 * need:

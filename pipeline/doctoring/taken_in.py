@@ -27,10 +27,7 @@ def new_exports(listing: Listing | None, exports: Sequence[Found]) -> list[tuple
         for one in (listing.exports if listing else ())
         if one.reader == reading_code()
     }
-    stats = (
-        (table.name, export.name, export.stat or stat_of(export.path))
-        for table, export, _ in exports
-    )
+    stats = ((table.name, export.name, stat_of(export)) for table, export, _ in exports)
     return [(name, stat[0]) for feed, name, stat in stats if (feed, name, stat) not in read]
 
 

@@ -23,7 +23,8 @@ T = TypeVar("T")
 class Crew:
     """An executor, the tasks that it takes at a time, and the bytes that one of them may use.
 
-    `memory` is None where the machine that tasks run on is this one.
+    `memory` is None where tasks run on this machine, or on workers that nobody limits: then they
+    may use what they might here.
     """
 
     executor: Executor

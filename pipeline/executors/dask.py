@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import CancelledError, Executor, Future
 from contextlib import contextmanager
 from functools import partial
@@ -60,10 +60,15 @@ def dask(address: str, workers: int | None, store: Path) -> Iterator[Crew]:
         for name, found in client.run(_prepared, store).items():
             check_fit(name, found, store)
         threads = sum(one["nthreads"] for one in known.values())
-        memory = min(one["memory_limit"] // one["nthreads"] for one in known.values())
         at_a_time = min(workers or threads, threads)
         with _told(address), client.get_executor(pure=False) as executor:
-            yield Crew(_Dask(executor), at_a_time, memory)
+            yield Crew(_Dask(executor), at_a_time, memory_of_a_task(known.values()))
+
+
+def memory_of_a_task(workers: Iterable[Mapping[str, int]]) -> int | None:
+    """The least that a thread of any worker may use, in bytes; None if they are told no limit."""
+    limits = (one["memory_limit"] // one["nthreads"] for one in workers if one["memory_limit"])
+    return min(limits, default=None)
 
 
 def _silence(library: str) -> None:

@@ -9,11 +9,10 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from pipeline.errors import BillingError
 from pipeline.extras import needed
-from pipeline.remote.place import name_of
+from pipeline.remote.place import Mirrored
 
 _SECRET = re.compile(r"(AWS|AZURE|GOOGLE)_.*(KEY|SECRET|TOKEN|PASSWORD|SAS|CREDENTIAL)")
 
@@ -29,7 +28,7 @@ class ChangedMeanwhile(Exception):
 
 
 @contextmanager
-def by_our_names(path: Path) -> Iterator[None]:
+def by_our_names(path: Mirrored) -> Iterator[None]:
     """Raise `ObjectStoreFailed` for what the libraries raise, but for what is simply not there."""
     faults = needed("obstore.exceptions", "objects")
     try:
@@ -40,25 +39,30 @@ def by_our_names(path: Path) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # It is about a file here.
         told = str(error)
-        if isinstance(error, FileNotFoundError) and "NoSuchBucket" not in told:
-            raise FileNotFoundError(2, "there is no such object", name_of(path)) from None
+        if isinstance(error, FileNotFoundError) and not _has_no_bucket(told):
+            raise FileNotFoundError(2, "there is no such object", path.address) from None
         raise failed(path, told) from None
 
 
-def failed(path: Path, told: str) -> ObjectStoreFailed:
+def failed(path: Mirrored, told: str) -> ObjectStoreFailed:
     """What a library said, as an error of ours."""
-    if "NoSuchBucket" in told:
+    variables = path.variables
+    if _has_no_bucket(told):
         what, remedy = "there is no such bucket", "create it, or correct the address"
     elif "builder error" in told:
         what = "the address of the service begins with http://, which is not allowed"
-        remedy = "use https://, or allow it with AWS_ALLOW_HTTP=true"
+        remedy = f"use https://, or allow it with {variables.allow_http}=true"
     elif any(word in told for word in ("403", "401", "AccessDenied", "credential")):
         what = f"the credentials do not allow this: {without_secrets(told)}"
-        remedy = "see that the environment has the right ones, such as AWS_ACCESS_KEY_ID"
+        remedy = f"see that the environment has the right ones, such as {variables.credential}"
     else:
         what = f"the object store failed: {without_secrets(told)}"
         remedy = "nothing more was published; see that it is to be reached, and run again"
-    return ObjectStoreFailed(what, where=name_of(path), remedy=remedy)
+    return ObjectStoreFailed(what, where=path.address, remedy=remedy)
+
+
+def _has_no_bucket(told: str) -> bool:
+    return "NoSuchBucket" in told or "ContainerNotFound" in told
 
 
 def without_secrets(told: str) -> str:

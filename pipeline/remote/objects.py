@@ -105,6 +105,14 @@ def content(path: Path) -> bytes:
     return tagged(path)[0] if isinstance(path, Mirrored) else path.read_bytes()
 
 
+def probe(folder: Mirrored) -> None:
+    """Write an object in a folder and remove it again."""
+    probe = folder / f".probe-{uuid4().hex}"
+    with by_our_names(folder):
+        _library().put(_bucket(probe), probe.key, b"?")
+        _library().delete(_bucket(probe), probe.key)
+
+
 def tagged(path: Mirrored) -> tuple[bytes, Tag]:
     """What an object holds now, and the tag of this version. Raises `FileNotFoundError`."""
     with by_our_names(path):
@@ -214,7 +222,7 @@ def _library() -> Any:
 
 
 def _bucket(path: Mirrored) -> Any:
-    return _opened(path.base, path.service, os.environ.get("AWS_ALLOW_HTTP", "false"))
+    return _opened(path.base, path.service, os.environ.get(path.variables.allow_http, "false"))
 
 
 @cache

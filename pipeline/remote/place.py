@@ -13,18 +13,39 @@ import os
 import re
 import tempfile
 from pathlib import Path, PosixPath
+from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
 from pipeline.errors import BillingError, UsageError, did_you_mean
 
 CACHE = "TENANTBILL_CACHE"
 
-HOSTS = {
-    "s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
-    "gs": ("GOOGLE_BASE_URL",),
-    "az": ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT", "AZURE_STORAGE_ACCOUNT_NAME"),
+
+class Variables(NamedTuple):
+    """Names of variables of the environment, for one kind of address.
+
+    One allows http://, one says who we are, and others which service or account is meant.
+    """
+
+    allow_http: str
+    credential: str
+    hosts: tuple[str, ...]
+
+
+KINDS = {
+    "s3": Variables(
+        "AWS_ALLOW_HTTP",
+        "AWS_ACCESS_KEY_ID",
+        ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
+    ),
+    "gs": Variables("GOOGLE_ALLOW_HTTP", "GOOGLE_SERVICE_ACCOUNT", ("GOOGLE_BASE_URL",)),
+    "az": Variables(
+        "AZURE_ALLOW_HTTP",
+        "AZURE_STORAGE_ACCOUNT_KEY",
+        ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT", "AZURE_STORAGE_ACCOUNT_NAME"),
+    ),
 }
-"""The kinds of address, and the variables that say which service or account it is found at."""
+"""The kinds of address, and what the libraries read of the environment for each."""
 
 _SERVICE = re.compile(r"(s3|gs|az)@")
 
@@ -52,15 +73,23 @@ class Mirrored(PosixPath):
         return self._named[0]
 
     @property
+    def variables(self) -> Variables:
+        """The variables that matter to it."""
+        return KINDS[self._scheme]
+
+    @property
     def base(self) -> str:
         """The bucket's address."""
-        service, bucket, *_ = self._named
-        return f"{service.partition('@')[0]}://{bucket}"
+        return f"{self._scheme}://{self._named[1]}"
 
     @property
     def key(self) -> str:
         """The name within the bucket; empty for the bucket."""
         return "/".join(self._named[2:])
+
+    @property
+    def _scheme(self) -> str:
+        return self.service.partition("@")[0]
 
     @property
     def _named(self) -> tuple[str, ...]:
@@ -84,8 +113,8 @@ def place_of(words: str) -> Path:
 def mirrored(address: str, root: Path | None = None) -> Mirrored:
     """The path of an address, below a folder; else below the one where all of it lies."""
     scheme, _, rest = address.partition("://")
-    if scheme not in HOSTS:
-        known = [f"{name}://" for name in HOSTS]
+    if scheme not in KINDS:
+        known = [f"{name}://" for name in KINDS]
         raise UsageError(
             f"there is no kind of address {scheme.rpartition('@')[2]}://",
             remedy=did_you_mean(f"{scheme}://", known, f"known are {', '.join(known)}"),
@@ -126,5 +155,5 @@ def cache_folder() -> Path:
 
 def _host(scheme: str) -> str:
     """Which service or account addresses of the kind mean, if that is said; without user info."""
-    told = next(filter(None, map(os.environ.get, HOSTS[scheme])), "")
+    told = next(filter(None, map(os.environ.get, KINDS[scheme].hosts)), "")
     return quote(urlsplit(told).netloc.rpartition("@")[2] or told, safe=":").replace("%", "_")

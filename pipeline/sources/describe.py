@@ -22,8 +22,9 @@ _HEAD = """\
 
 What other systems export, and how each kind is set up: a `[[source]]` in `tenantbill.toml` with
 `kind`, `path` and these keys, or `tenantbill convert KIND FILES… -o FILE --set KEY=VALUE`. `path`
-is a file, a directory of files at any depth, or a pattern such as `pages/*.json`. Files count in
-the order of their names (R11.1). Made by `python -m pipeline.sources.describe`.
+is a file, a directory of files at any depth, or a pattern such as `pages/*.json`; or the address of
+an object or a folder, such as `s3://bucket/pages` (not in `convert`). Files count in the order of
+their names (R11.1). Made by `python -m pipeline.sources.describe`.
 """
 
 _SNAPSHOT = """

@@ -16,6 +16,8 @@ from pipeline.exports import Batch, Export, ExportError, judge
 from pipeline.exports.find import in_order
 from pipeline.exports.reader import BATCH_ROWS
 from pipeline.fingerprint import fingerprint
+from pipeline.remote.objects import below, entries
+from pipeline.remote.place import Mirrored, place_of
 from pipeline.sources.kind import Key, Kind, Options, kinds
 from schemas.columns import Table
 
@@ -26,7 +28,10 @@ class SourceError(ExportError):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Exports of one kind: `path` is a file, a directory of files at any depth, or a pattern."""
+    """Exports of one kind: `path` is a file, a directory of files at any depth, or a pattern.
+
+    Or an address in an object store: of a file, or of what holds files at any depth.
+    """
 
     kind_name: str
     path: str
@@ -51,6 +56,10 @@ class Source:
                 raise UsageError(
                     f"{kind} needs {name}: {key.meaning}", where=where, remedy=f"say {name} there"
                 )
+        try:
+            place_of(path)
+        except UsageError as error:
+            raise UsageError(error.what, where=where, remedy=error.remedy) from error
         options = {name: said.get(name, key.default) for name, key in keys.items()}
         try:
             kinds()[kind].check(options)
@@ -80,23 +89,17 @@ class Source:
         Raises `SourceError` where there is none, or one that the kind does not come in: a file that
         is silently left out is usage that is never billed.
         """
-        given = Path(self.path)
-        if given.is_dir():
-            found = [path for path in given.rglob("*") if not _is_hidden(path.relative_to(given))]
-        elif given.is_file():
-            found = [given]
-        else:
-            found = list(Path(given.anchor).glob(str(given.relative_to(given.anchor))))
-        files = [path for path in found if path.is_file()]
+        given = place_of(self.path)
+        files = _away(given) if isinstance(given, Mirrored) else _here(given)
         if not files:
             raise SourceError(
                 f"there is no file of the source {self.kind_name}",
                 where=self.path,
                 remedy="put the exports there, or correct path in its [[source]]",
             )
-        for path in files:
-            check_ending(path, self.kind)
-        return in_order(Export(path, path.as_posix()) for path in files)
+        for one in files:
+            check_ending(one.path, self.kind)
+        return in_order(files)
 
     def read(self, path: Path) -> Iterator[Batch]:
         """The rows of one of its files as batches of its feed; as `exports.read_export` does."""
@@ -149,6 +152,29 @@ _EXAMPLES = {
     list: 'a list, such as ["a", "b"]',
     dict: 'a table of texts, such as { "a" = "b" }',
 }
+
+
+def _here(given: Path) -> list[Export]:
+    """The files of a path."""
+    if given.is_dir():
+        found = [path for path in given.rglob("*") if not _is_hidden(path.relative_to(given))]
+    elif given.is_file():
+        found = [given]
+    else:
+        found = list(Path(given.anchor).glob(str(given.relative_to(given.anchor))))
+    return [Export(path, path.as_posix()) for path in found if path.is_file()]
+
+
+def _away(given: Mirrored) -> list[Export]:
+    """The files of an address."""
+    found = below(given)
+    if not found and given.key:
+        found = [one for one in entries(given.parent)[0] if one.path == given]
+    return [
+        Export(one.path, one.path.address, one.stat)
+        for one in found
+        if one.path == given or not _is_hidden(one.path.relative_to(given))
+    ]
 
 
 def _is_hidden(path: Path) -> bool:

@@ -35,9 +35,11 @@ def found_of(table: Table, feeds: Path | None, sources: Sequence[Source]) -> lis
     return sorted(found, key=lambda one: one[1].order)
 
 
-def stat_of(path: Path) -> tuple[int, ...]:
-    """What the file system says of a file, its size first; it changes with the content."""
-    status = path.stat()
+def stat_of(export: Export) -> tuple[int, ...]:
+    """What is said of a file by where it lies, its size first; it changes with the content."""
+    if export.stat:
+        return export.stat
+    status = export.path.stat()
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 

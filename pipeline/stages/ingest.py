@@ -132,7 +132,7 @@ def _arrivals(
     unchanged = {(export.feed, export.name): export for export in before.exports} if before else {}
     arrivals, hashes = [], []
     for table, one, source in found:
-        path, name, stat = one.path, one.name, one.stat or stat_of(one.path)
+        path, name, stat = one.path, one.name, stat_of(one)
         export = ListedExport(
             table.name, name, "", stat[0], 0, arrived_at, "", 0, reading_code(), (), stat
         )

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from threading import Event, Thread
+from typing import Any
 from uuid import uuid4
 
 from pipeline.remote.faults import ChangedMeanwhile, ObjectStoreFailed
@@ -22,6 +23,15 @@ from pipeline.remote.place import Mirrored
 
 LASTS_SECONDS = 60.0
 """How long a lease lasts that is not renewed; it is renewed four times as often."""
+
+
+def lessee(path: Mirrored) -> str | None:
+    """Who has the lease at some place now, if anybody does. Changes nothing."""
+    try:
+        found = json.loads(tagged(path)[0])
+    except FileNotFoundError:
+        return None
+    return None if _is_over(found) else str(found["holder"])
 
 
 class Lease:
@@ -44,8 +54,7 @@ class Lease:
         except FileNotFoundError:
             return "an unknown process"
         found = json.loads(content)
-        is_over = datetime.fromisoformat(found["until"]) <= datetime.now(UTC)
-        if not is_over and found["token"] != self._token:
+        if not _is_over(found) and found["token"] != self._token:
             return str(found["holder"])
         try:
             self._tag = replace(self._path, self._written(LASTS_SECONDS), tag)
@@ -81,3 +90,8 @@ class Lease:
         until = datetime.now(UTC) + timedelta(seconds=seconds)
         said = {"holder": self._holder, "until": until.isoformat(), "token": self._token}
         return json.dumps(said).encode()
+
+
+def _is_over(found: Any) -> bool:
+    """Whether a lease, as it was found, may be taken over."""
+    return datetime.fromisoformat(found["until"]) <= datetime.now(UTC)

@@ -17,7 +17,7 @@ from typing import TextIO
 
 from pipeline.errors import BillingError
 from pipeline.remote.place import Mirrored
-from pipeline.store.lease import Lease
+from pipeline.store.lease import Lease, lessee
 
 LOCK = ".lock"
 
@@ -69,8 +69,10 @@ def _wait(taken_by: Callable[[], str | None], store: Path, deadline: float, paus
 def holder_of(store: Path) -> str | None:
     """Who holds a store now, if anybody does. Changes nothing, and never waits.
 
-    Raises `OSError` where the lock cannot be looked at.
+    Raises `OSError` where the lock cannot be looked at, `ObjectStoreFailed` where the lease cannot.
     """
+    if isinstance(store, Mirrored) and (holder := lessee(store / LOCK)):
+        return holder
     try:
         file = (store / LOCK).open(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.executors.dask import memory_of_a_task
 from schemas.datasets import DATASETS
 from tests.bench.generate import Shape, generate
 from tests.executors.clusters import Cluster, cluster
@@ -52,6 +53,21 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str,
     store = tmp_path_factory.mktemp("here") / "store"
     assert tenantbill("run", PERIOD, "--feeds", SAMPLE, "--store", store).exit_code == 3
     return state(store)
+
+
+@pytest.mark.parametrize(
+    ("workers", "room"),
+    [
+        ([(8 << 30, 2), (3 << 30, 1)], 3 << 30),
+        ([(8 << 30, 4), (0, 1)], 2 << 30),
+        ([(0, 1), (0, 2)], None),
+    ],
+)
+def test_a_task_may_use_what_the_least_of_the_limited_workers_has(
+    workers: list[tuple[int, int]], room: int | None
+) -> None:
+    said = [{"memory_limit": limit, "nthreads": threads} for limit, threads in workers]
+    assert memory_of_a_task(said) == room
 
 
 @pytest.mark.skipif(not CASES, reason="TENANTBILL_CASES names no folder of worked cases")

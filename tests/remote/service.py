@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +39,18 @@ def environment(port: int) -> dict[str, str]:
     }
 
 
+def answered(ask: Callable[[], None]) -> None:
+    """Ask a server that has just been started until it answers."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            return ask()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
 @contextmanager
 def object_store() -> Iterator[int]:
     """The port of an object store with one bucket."""
@@ -46,15 +58,8 @@ def object_store() -> Iterator[int]:
     words = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     server = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + 30
-        while True:
-            try:
-                urlopen(Request(f"http://127.0.0.1:{port}/{BUCKET}", method="PUT")).close()
-                break
-            except OSError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.1)
+        made = Request(f"http://127.0.0.1:{port}/{BUCKET}", method="PUT")
+        answered(lambda: urlopen(made).close())
         yield port
     finally:
         server.kill()

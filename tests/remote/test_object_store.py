@@ -19,8 +19,10 @@ from typing import Any
 
 import pytest
 
+from pipeline.errors import UsageError
 from pipeline.exports import find_exports
 from pipeline.remote.place import CACHE, mirrored
+from pipeline.sources import Source, SourceError
 from pipeline.store import delta
 from pipeline.store.lease import Lease
 from schemas.feeds import USAGE
@@ -165,7 +167,7 @@ def told(process: subprocess.Popen[str]) -> tuple[int, str]:
 def test_a_run_comes_to_what_it_comes_to_in_folders(books: Books) -> None:
     local = books.folder / "local"
     bill(books.export(), local, PERIOD)
-    bill(books.feeds, books.store, PERIOD)  # type: ignore[arg-type]
+    bill(books.feeds, books.store, PERIOD)
     assert state(books.store) == state(local)
     before = books.kept
     done("run", PERIOD, "--feeds", books.feeds, "--store", books.store)
@@ -181,7 +183,7 @@ def test_a_run_comes_to_what_it_comes_to_in_folders(books: Books) -> None:
 def test_closing_and_correcting_come_to_the_same(books: Books) -> None:
     local, plan = books.folder / "local", books.folder / "plan.json"
     for store, feeds in ((local, books.export()), (books.store, books.feeds)):
-        bill(feeds, store, PERIOD)  # type: ignore[arg-type]
+        bill(feeds, store, PERIOD)
         done("close", PERIOD, "--store", store)
     dearer = books.export("12.5")
     for store, feeds in ((local, dearer), (books.store, books.feeds)):
@@ -197,7 +199,7 @@ def test_closing_and_correcting_come_to_the_same(books: Books) -> None:
 def doing(books: Books, command: str) -> tuple[list[str], list[list[Row]]]:
     """A store in which a command has something to do, its words, and what it would come to."""
     bill(books.export(), books.folder / "alone", PERIOD)
-    bill(books.feeds, books.store, PERIOD)  # type: ignore[arg-type]
+    bill(books.feeds, books.store, PERIOD)
     words = {"run": ["run", PERIOD, "--feeds", books.feeds], "close": ["close", PERIOD]}[command]
     feeds = books.export("12.5") if command == "run" else None
     alone = ["--feeds", feeds] if feeds else []
@@ -322,6 +324,84 @@ def test_what_cannot_be_used_is_named(books: Books) -> None:
     books.patch.delenv("AWS_ALLOW_HTTP")
     result = tenantbill("status", "--store", books.store)
     assert "AWS_ALLOW_HTTP=true" in result.stderr
+
+
+def test_the_doctor_looks_at_the_object_store(books: Books) -> None:
+    """At its exports, whether it can be written to, and who on any machine is at work."""
+    books.export()
+
+    def examined() -> dict[str, tuple[str, str]]:
+        words = ("--feeds", books.feeds, "--store", books.store, "--format", "json")
+        rows = json.loads(tenantbill("doctor", PERIOD, *words).stdout)
+        return {row["check"]: (row["severity"], row["what"]) for row in rows[::-1]}
+
+    before = examined()
+    assert before["store"] == ("ok", f"{books.store}: it can be written to")
+    assert before["exports of usage"][0] == "ok"
+    assert before["lock"] == ("ok", "nobody is using the store")
+    assert not books.kept, "it leaves nothing behind"
+    bill(books.feeds, books.store, PERIOD)
+    there = mirrored(books.store) / ".lock"
+    other = Lease(there, "process 7 on another-machine")
+    assert other.take() is None
+    severity, what = examined()["lock"]
+    assert severity == "warning"
+    assert "process 7 on another-machine" in what
+    with other.kept():
+        pass
+    assert examined()["lock"][0] == "ok"
+    assert examined()["exports of usage"] == before["exports of usage"]
+
+
+def test_sources_lie_in_an_object_store_too(books: Books) -> None:
+    """A file, and all below an address but for hidden ones: the same bills as from a folder."""
+    folder = books.export()
+    table = "".join(
+        f'[[source]]\nkind = "csv"\npath = "PLACE/{path}"\nfeed = "{feed}"\n\n'
+        for feed, path in (("usage", "usage.csv"), ("subscriptions", "subscriptions.csv"))
+    )
+    moved = books.folder / "moved"
+    for name in ("rates.csv", "entitlements.csv"):
+        (moved / name).parent.mkdir(exist_ok=True)
+        (moved / name).write_bytes((folder / name).read_bytes())
+    (folder / "more").mkdir()
+    for name in ("usage.csv", "subscriptions.csv"):
+        (folder / "more" / name).mkdir()
+        (folder / name).rename(folder / "more" / name / "a.csv")
+        (folder / "more" / name / ".b.csv").write_text("hidden")
+    upload(folder / "more", f"{books.folder.name}/sources")
+    stores: list[list[list[Row]]] = []
+    for place in (str(folder / "more"), books.feeds.replace("/feeds", "/sources")):
+        (books.folder / "tenantbill.toml").write_text(table.replace("PLACE", place))
+        with books.patch.context() as patch:
+            patch.chdir(books.folder)
+            store = books.folder / f"store-{len(stores)}"
+            bill(moved, store, PERIOD)
+            stores.append(seen(store))
+            (books.folder / "tenantbill.toml").unlink()
+    assert stores[0] == stores[1]
+    assert stores[0][0], "there are invoices"
+
+
+@pytest.mark.parametrize("path", ["s3://books/none", "s3://books/a.txt", "s3://books/s.csv"])
+def test_a_source_names_an_object_or_all_below_an_address(books: Books, path: str) -> None:
+    options = {"feed": "usage"}
+    source = Source.of("csv", path, options, "a test")
+    put("a.txt", b"x")
+    put("s.csv", b"x")
+    if path.endswith("s.csv"):
+        assert [one.name for one in source.exports()] == [path]
+    else:
+        with pytest.raises(SourceError) as raised:
+            source.exports()
+        assert raised.value.where == path
+
+
+def test_a_source_at_an_address_with_a_secret_is_refused_and_not_repeated() -> None:
+    with pytest.raises(UsageError) as raised:
+        Source.of("csv", "s3://me:secret@books/usage", {"feed": "usage"}, "tenantbill.toml")
+    assert "secret" not in str(raised.value)
+    assert raised.value.where == "tenantbill.toml"
 
 
 @pytest.mark.parametrize(

@@ -187,6 +187,26 @@ def test_of_peaks_that_tie_the_earliest_counts_whatever_its_part(tmp_path: Path)
     }
 
 
+@pytest.mark.parametrize(("overlap_us", "peak"), [(1, "2"), (0, "1"), (-1, "1")])
+def test_a_session_goes_on_to_its_very_end_in_a_later_part(
+    tmp_path: Path, overlap_us: int, peak: str
+) -> None:
+    """R4: a call is open until just before its end; bolt's makes a part end as the next begins."""
+    feeds = giant_day(0)
+    first, then = DAY + timedelta(hours=9), DAY + timedelta(hours=9, seconds=30)
+    until = then + timedelta(microseconds=overlap_us)
+    feeds["usage"] = [
+        usage(1, first, 0, meter="ivr_port", ended_at=f"{until:%Y-%m-%dT%H:%M:%S.%fZ}"),
+        usage(2, then, 1, meter="ivr_port"),
+        usage(3, then - timedelta(microseconds=1), 1, tenant_id="bolt", subscription_id="bolt-S"),
+    ]
+    save(feeds, tmp_path / "feeds")
+    with held(1):
+        bill(tmp_path / "feeds", tmp_path / "store", PERIOD)
+    metered = shown("usage_split", PERIOD, tmp_path / "store")
+    assert [row["quantity"] for row in metered if row["subscription_id"] == "acme-S"] == [peak]
+
+
 def test_rows_of_one_instant_stay_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """R4.2: who of them was first is decided by their event ids."""
     feeds = good("acme")
