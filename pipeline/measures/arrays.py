@@ -13,3 +13,6 @@ Flags = npt.NDArray[np.bool_]
 
 Whole = npt.NDArray[np.integer[Any]]
 """Whole numbers of any width."""
+
+Texts = npt.NDArray[Any]
+"""Texts as UTF-8: of numpy's type V where all have one length, else objects of bytes."""

@@ -10,8 +10,9 @@ from; a later run takes up those that are the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from pipeline.period import Period
 from pipeline.stages.book import Book
 from pipeline.stages.cases import DUPLICATE, SUPERSEDED, Judge
 from pipeline.stages.days import Days
+from pipeline.stages.earlier import replaced_since
 from pipeline.stages.events import Replaced, replaced
 from pipeline.stages.fates import Fates, in_names
 from pipeline.stages.kinds import Kinds, kinds_of
@@ -35,7 +37,10 @@ from pipeline.store.usage import SLOTS
 from pipeline.store.work import WorkStore
 
 SMALL_DAY = 20_000
-"""Rows on a day below which a bucket is not worth cutting for the sake of company."""
+"""Rows on a day below which a bucket is not worth cutting."""
+
+SHARES = 4
+"""So many buckets has each worker at most, for as many workers as there are slots for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +88,11 @@ class BucketTask:
 def buckets(
     landed: LandedStore, pieces: tuple[Piece, ...], most_rows: int, least: int
 ) -> list[Bucket]:
-    """The slots, cut in halves until no bucket has more than `most_rows` rows on any day.
+    """The slots, cut in halves until there are at least so many buckets, if rows are worth it.
 
-    And until there are at least so many buckets, as far as rows and slots go. Heaviest first. One
-    slot is never cut: a bucket whose day is larger takes it in parts.
+    Then into some more while a bucket has more than `most_rows` rows on any day, so that workers
+    end together; beyond that a bucket takes its days in parts, since each bucket opens every
+    landing. Heaviest first.
     """
     cells = [landed.usage(piece.landing).cells() for piece in pieces]
     nothing = pl.DataFrame(schema={"day": pl.Int32, "slot": pl.UInt8, "rows": pl.Int64})
@@ -99,8 +105,10 @@ def buckets(
     def cut(first: int, after: int) -> Iterator[Bucket]:
         inside = rows[:, first:after]
         heaviest = int(inside.sum(axis=1).max(initial=0))
-        is_part_enough = (after - first) * least <= SLOTS or heaviest <= SMALL_DAY
-        if after - first > 1 and not (is_part_enough and heaviest <= most_rows):
+        wanted = least if heaviest > SMALL_DAY else 1
+        if heaviest > most_rows:
+            wanted = least * SHARES
+        if (after - first) * wanted > SLOTS and after - first > 1:
             middle = (first + after) // 2
             yield from cut(first, middle)
             yield from cut(middle, after)
@@ -127,10 +135,15 @@ def run_bucket(task: BucketTask) -> str:
     if not work.is_kept(task.name):
         book = Book(task.terms, task.period, task.subscription_names)
         bucket = task.bucket
-        opened = open_bucket(
-            LandedStore(task.store), bucket.pieces, bucket.slots, book, task.only_tenants
-        )
         made_of = fingerprint(task.terms_name, task.bucket.slots)
+        opened = open_bucket(
+            LandedStore(task.store),
+            bucket.pieces,
+            bucket.slots,
+            book,
+            task.only_tenants,
+            partial(replaced_since, work, made_of),
+        )
         work.save(task.name, outcome(opened, work, made_of, task.most_rows))
     return task.name
 
@@ -141,6 +154,7 @@ def open_bucket(
     slots: range,
     book: Book,
     only_tenants: frozenset[str] | None,
+    replaced: Callable[[BucketRows, Kinds, Judge], Replaced] = replaced,
 ) -> OpenBucket:
     """Bring the rows of some slots and their terms together, and keep one row an event (R11.1)."""
     readings = [Reading(one.landing, landed.usage(one.landing), one.ranks) for one in pieces]

@@ -12,7 +12,7 @@ from decimal import Decimal
 import numpy as np
 import polars as pl
 
-from pipeline.measures.arrays import Codes32, Ints
+from pipeline.measures.arrays import Codes32, Ints, Texts
 from pipeline.stages.row import COLUMNS, Reading, Rows
 from pipeline.store.usage import NO_QUANTITY, NO_USER, OPEN
 from schemas.columns import INSTANT, QUANTITY
@@ -64,14 +64,22 @@ class Numbers:
             rank[where] = np.array(reading.ranks)[export]
         return rank, row
 
+    def events(self, numbers: Ints) -> Texts:
+        """The event ids of some rows, as UTF-8."""
+        found = [
+            (where, self._readings[index].landed.event_ids(positions))
+            for index, where, positions in self._located(numbers)
+        ]
+        kinds = {ids.dtype for _, ids in found}
+        texts = np.empty(len(numbers), kinds.pop() if len(kinds) == 1 else object)
+        for where, ids in found:
+            texts[where] = ids
+        return texts
+
     def event_ids(self, numbers: Ints) -> list[bytes]:
         """The event ids of some rows, as UTF-8."""
-        ids = np.empty(len(numbers), object)
-        for index, where, positions in self._located(numbers):
-            found = np.empty(len(positions), object)
-            found[:] = self._readings[index].landed.event_ids(positions)
-            ids[where] = found
-        return list(ids)
+        ids: list[bytes] = self.events(numbers).tolist()
+        return ids
 
     def event_names(self, numbers: Ints) -> pl.Series:
         """The event ids of some rows, as text."""

@@ -133,6 +133,20 @@ class BucketRows:
         digest = hashlib.sha256(b"|".join(dropped)).hexdigest()
         return fingerprint(self._landings(last), ranks, of_day, digest)
 
+    @property
+    def landings(self) -> int:
+        """How many landings the rows are of."""
+        return len(self._readings)
+
+    def first_number(self, landing: int) -> int:
+        """The number of the first row of a landing, given as its place among all."""
+        return int(self._first[landing])
+
+    def identity_of_first(self, landings: int) -> str:
+        """A name for the rows of so many landings, their numbers, and how their exports rank."""
+        ranks = [rank for one in self._readings[:landings] for rank in one.ranks]
+        return fingerprint(self._landings(landings - 1), np.argsort(ranks).tolist())
+
     def identity_of(self, users: Codes32) -> str:
         """A name for what the codes of some users stand for."""
         latest = int(users.max(initial=NO_USER))

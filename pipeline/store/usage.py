@@ -36,7 +36,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from pipeline.measures.arrays import Ints, Whole
+from pipeline.measures.arrays import Ints, Texts, Whole
 from pipeline.remote.objects import bring
 from schemas.feeds import USAGE
 
@@ -177,20 +177,23 @@ class LandedUsage:
         """The index of the export that rows came in, by their positions as they came."""
         return np.searchsorted(self._first_arrival, arrival, side="right") - 1
 
-    def event_ids(self, positions: Ints) -> list[bytes]:
+    def event_ids(self, positions: Ints) -> Texts:
         """The event ids of some rows, as UTF-8."""
         if not len(positions):
-            return []
+            return np.empty(0, object)
         arrival = self.take("arrival", positions).astype(np.int64)
         content = self._mapped("events", np.uint8)
         if not self._has_ends:
             width = len(content) // int(self._first_arrival[-1])
-            ids: list[bytes] = content.reshape(-1, width)[arrival].view(f"V{width}")[:, 0].tolist()
-            return ids
+            texts: Texts = content.reshape(-1, width)[arrival].view(f"V{width}")[:, 0]
+            return texts
         ends = self._mapped("event_ends", np.int64)
         after = ends[arrival]
         first = np.where(arrival > 0, ends[arrival - 1], 0)
-        return [content[a:b].tobytes() for a, b in zip(first.tolist(), after.tolist(), strict=True)]
+        ids = np.empty(len(positions), object)
+        bounds = zip(first.tolist(), after.tolist(), strict=True)
+        ids[:] = [content[begin:end].tobytes() for begin, end in bounds]
+        return ids
 
     @cached_property
     def _has_numbers(self) -> bool:

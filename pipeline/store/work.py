@@ -38,18 +38,18 @@ class WorkStore:
         with appearing_file(self._file(name), self._scratch) as file, ZipFile(file, "w") as packed:
             for key, frame in frames.items():
                 with packed.open(key, "w", force_zip64=True) as member:
-                    frame.write_ipc(member)
+                    frame.write_ipc_stream(member)
 
     def load(self, name: str, key: str) -> pl.DataFrame:
         """One frame of an outcome."""
         with self._opened(name) as packed:
-            return pl.read_ipc(BytesIO(packed.read(key)))
+            return pl.read_ipc_stream(BytesIO(packed.read(key)))
 
     def load_all(self, name: str, but: str) -> dict[str, pl.DataFrame]:
         """All frames of an outcome but one."""
         with self._opened(name) as packed:
             return {
-                key: pl.read_ipc(BytesIO(packed.read(key)))
+                key: pl.read_ipc_stream(BytesIO(packed.read(key)))
                 for key in packed.namelist()
                 if key != but
             }

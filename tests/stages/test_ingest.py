@@ -81,7 +81,7 @@ def assert_listed(listing: Listing, store: Path, exports: Folder) -> None:
         usage = landed.usage(one.landing)
         positions = np.arange(usage.stored_rows())
         export, row = (of.tolist() for of in usage.whence(positions))
-        ids = [event.decode() for event in usage.event_ids(positions)]
+        ids = [event.decode() for event in usage.event_ids(positions).tolist()]
         rows = zip(export, row, ids, strict=True)
         found = {number: event for index, number, event in rows if index == one.index}
         events = exports[Path(one.name).stem].lower()

@@ -117,7 +117,7 @@ def read_back(landed: LandedUsage) -> dict[tuple[int, int], tuple[object, ...]]:
         [kinds[code] for code in columns["kind"].tolist()],
         ["" if code == NO_USER else users[code] for code in columns["user"].tolist()],
         *(columns[name].tolist() for name in ("started", "ended", "quantity")),
-        landed.event_ids(positions),
+        landed.event_ids(positions).tolist(),
         strict=True,
     )
     found = dict(zip(zip(export.tolist(), row.tolist(), strict=True), texts, strict=True))
@@ -173,6 +173,6 @@ def _keyed(landed: LandedUsage, cells: pl.DataFrame, slots: range) -> Iterator[i
         positions = first + (keys % (1 << POSITION_BITS)).astype(np.int64)
         assert (keys[1:] > keys[:-1]).all()
         hashed = (keys << SLOT_BITS) >> (SLOT_BITS + POSITION_BITS)
-        events = landed.event_ids(positions)
+        events = landed.event_ids(positions).tolist()
         assert len(set(zip(events, hashed.tolist(), strict=True))) == len(set(events))
         yield from positions.tolist()
