@@ -24,7 +24,7 @@ from pipeline.stages.book import Book
 from pipeline.stages.cases import DUPLICATE, SUPERSEDED, Judge
 from pipeline.stages.days import Days
 from pipeline.stages.earlier import replaced_since
-from pipeline.stages.events import Replaced, replaced
+from pipeline.stages.events import replaced
 from pipeline.stages.fates import Fates, in_names
 from pipeline.stages.kinds import Kinds, kinds_of
 from pipeline.stages.meter import Frames, Meters
@@ -126,7 +126,7 @@ class OpenBucket:
     rows: BucketRows
     kinds: Kinds
     judge: Judge
-    twice: Replaced
+    twice: pl.DataFrame
 
 
 def run_bucket(task: BucketTask) -> str:
@@ -154,7 +154,7 @@ def open_bucket(
     slots: range,
     book: Book,
     only_tenants: frozenset[str] | None,
-    replaced: Callable[[BucketRows, Kinds, Judge], Replaced] = replaced,
+    replaced: Callable[[BucketRows, Kinds, Judge], pl.DataFrame] = replaced,
 ) -> OpenBucket:
     """Bring the rows of some slots and their terms together, and keep one row an event (R11.1)."""
     readings = [Reading(one.landing, landed.usage(one.landing), one.ranks) for one in pieces]
@@ -162,7 +162,7 @@ def open_bucket(
     kinds = kinds_of(rows, book)
     judge = Judge(book, kinds)
     twice = replaced(rows, kinds, judge)
-    rows.drop(twice.number)
+    rows.drop(twice["number"].to_numpy())
     return OpenBucket(book, rows, kinds, judge, twice)
 
 
@@ -173,9 +173,9 @@ def outcome(opened: OpenBucket, work: WorkStore, made_of: str, most_rows: int) -
     meters = Meters(book, opened.kinds.tenant, rows.by_number.event_ids)
     days = Days(rows, book, opened.judge, fates, meters, work, made_of, most_rows)
     frames = days.measured()
-    again = np.where(twice.is_same, DUPLICATE, SUPERSEDED)
-    once = np.ones(len(again), np.int64)
-    for extra in (fates.broken(), fates.tally(twice.kind.astype(np.int64), again, once)):
+    again = np.where(twice["is_same"], DUPLICATE, SUPERSEDED)
+    kind = twice["kind"].cast(pl.Int64).to_numpy()
+    for extra in (fates.broken(), fates.tally(kind, again, np.ones_like(kind))):
         for name, frame in extra.items():
             frames[name] = pl.concat([frames[name], frame.match_to_schema(frames[name].schema)])
     named = in_names(frames, book)
@@ -189,19 +189,15 @@ def outcome(opened: OpenBucket, work: WorkStore, made_of: str, most_rows: int) -
     }
 
 
-def _superseded(rows: BucketRows, twice: Replaced) -> pl.DataFrame:
+def _superseded(rows: BucketRows, twice: pl.DataFrame) -> pl.DataFrame:
     """R11.1: rows that a later export corrects, and where the correction stands."""
-    number, by = twice.number[~twice.is_same], twice.by[~twice.is_same]
-    rank, row = rows.by_number.whence(number)
-    by_rank, by_row = rows.by_number.whence(by)
-    tenants = rows.kinds["tenant_id"].gather(pl.Series(twice.kind[~twice.is_same]))
-    return pl.DataFrame(
-        {
-            "event_id": rows.by_number.event_names(number),
-            "tenant_id": tenants,
-            "rank": rank,
-            "row": row,
-            "by_rank": by_rank,
-            "by_row": by_row,
-        }
+    chosen = twice.filter(~pl.col("is_same"))
+    ranks = pl.Series(rows.by_number.ranks)
+    return chosen.select(
+        "event_id",
+        rows.kinds["tenant_id"].gather(chosen["kind"]).alias("tenant_id"),
+        ranks.gather(chosen["export"]).alias("rank"),
+        "row",
+        ranks.gather(chosen["by_export"]).alias("by_rank"),
+        "by_row",
     )

@@ -9,9 +9,11 @@ alone.
 
 from __future__ import annotations
 
+import polars as pl
+
 from pipeline.fingerprint import fingerprint
 from pipeline.stages.cases import Judge
-from pipeline.stages.events import Replaced, replaced
+from pipeline.stages.events import replaced
 from pipeline.stages.kinds import Kinds
 from pipeline.stages.rows import BucketRows
 from pipeline.store.work import WorkStore
@@ -24,7 +26,7 @@ _FRAME = "replaced"
 
 def replaced_since(
     work: WorkStore, made_of: str, rows: BucketRows, kinds: Kinds, judge: Judge
-) -> Replaced:
+) -> pl.DataFrame:
     """What `replaced` finds, from what is known of the landings that came first; and keep it.
 
     `made_of` names what it depends on besides rows.
@@ -35,9 +37,9 @@ def replaced_since(
 
     known = range(rows.landings, max(rows.landings - LOOK_BACK, 1) - 1, -1)
     before = next((count for count in known if work.has(name(count))), 0)
-    earlier = Replaced.of(work.load(name(before), _FRAME)) if before else None
+    earlier = work.load(name(before), _FRAME) if before else None
     if earlier is not None and before == rows.landings:
         return earlier
     found = replaced(rows, kinds, judge, earlier, rows.first_number(before))
-    work.save(name(rows.landings), {_FRAME: found.as_frame()})
+    work.save(name(rows.landings), {_FRAME: found})
     return found

@@ -8,14 +8,13 @@ Candidates share 36 bits of a hash of their event id; what decides is the real (
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
-from pipeline.measures.arrays import Codes32, Flags, Ints
+from pipeline.measures.arrays import Ints, Texts
 from pipeline.stages.cases import Judge
 from pipeline.stages.keys import keys_by_range
 from pipeline.stages.kinds import Kinds
@@ -29,41 +28,21 @@ CANDIDATES = 1 << 17
 """About so many candidates are looked at together; all rows of an event always are."""
 
 
-@dataclass(frozen=True, slots=True)
-class Replaced:
-    """Rows that no longer count, in order of their `number`: arrays of one length.
-
-    `by` is the number of the row that counts instead; `is_same` says whether that one says the same
-    (`duplicate`) or not (`superseded`).
-    """
-
-    number: Ints
-    kind: Codes32
-    by: Ints
-    is_same: Flags
-
-    def at(self, chosen: Flags | Ints) -> Replaced:
-        """Some of them, by a mask or by positions."""
-        return Replaced(*(getattr(self, one.name)[chosen] for one in fields(self)))
-
-    @staticmethod
-    def together(parts: Sequence[Replaced]) -> Replaced:
-        """All of them."""
-        return Replaced(
-            *(
-                np.concatenate([getattr(part, one.name) for part in parts])
-                for one in fields(Replaced)
-            )
-        )
-
-    def as_frame(self) -> pl.DataFrame:
-        """What a later run needs to know of them."""
-        return pl.DataFrame({one.name: getattr(self, one.name) for one in fields(self)})
-
-    @staticmethod
-    def of(frame: pl.DataFrame) -> Replaced:
-        """Rows as they were kept."""
-        return Replaced(*(frame[one.name].to_numpy() for one in fields(Replaced)))
+REPLACED = pl.Schema(
+    {
+        "number": pl.Int64(),
+        "kind": pl.Int32(),
+        "is_same": pl.Boolean(),
+        "event_id": pl.String(),
+        "export": pl.Int64(),
+        "row": pl.Int64(),
+        "by_export": pl.Int64(),
+        "by_row": pl.Int64(),
+    }
+)
+"""Rows that no longer count, in order of their `number`. `is_same`: whether the row that counts
+instead says the same (`duplicate`) or not (`superseded`). What follows is of superseded rows alone:
+where the row stands and where the one that counts, as `Numbers.came` says."""
 
 
 class Candidates(NamedTuple):
@@ -74,46 +53,67 @@ class Candidates(NamedTuple):
 
 
 def replaced(
-    rows: BucketRows, kinds: Kinds, judge: Judge, earlier: Replaced | None = None, since: int = 0
-) -> Replaced:
+    rows: BucketRows,
+    kinds: Kinds,
+    judge: Judge,
+    earlier: pl.DataFrame | None = None,
+    since: int = 0,
+) -> pl.DataFrame:
     """R11.1: of the sound rows of one event, all but the last in order of exports and rows.
 
     `earlier` are those that were found among the rows whose numbers are below `since`: only events
-    of which rows came since are looked at again.
+    of which rows came since are looked at again. Gives and takes REPLACED.
     """
     looked_at, found = [np.empty(0, np.int64)], []
     for few in _gathered(_candidates(rows, since)):
         looked_at.append(few.number)
         found.append(_replaced(rows, kinds, judge, few))
     if earlier is not None:
-        found.append(earlier.at(~np.isin(earlier.number, np.concatenate(looked_at))))
-    together = Replaced.together(found)
-    return together.at(np.argsort(together.number))
+        is_again = np.isin(earlier["number"].to_numpy(), np.concatenate(looked_at))
+        found.append(earlier.filter(pl.Series(~is_again)))
+    return pl.concat(found).sort("number")
 
 
-def _replaced(rows: BucketRows, kinds: Kinds, judge: Judge, candidates: Candidates) -> Replaced:
+def _replaced(rows: BucketRows, kinds: Kinds, judge: Judge, candidates: Candidates) -> pl.DataFrame:
     """Those among some candidates that are replaced; all rows of their events are among them."""
     nearby = np.argsort(candidates.number)
     found = rows.by_number.take(candidates.number[nearby])
     is_sound = found.kind >= 0
     is_sound[is_sound] = ~judge.is_broken(found.at(is_sound))
     found = found.at(is_sound)
-    event = _events(rows, kinds, found, candidates.group[nearby[is_sound]])
-    rank, row = rows.by_number.whence(found.number)
-    order = np.lexsort((row, rank, event))
-    found, event = found.at(order), event[order]
-    is_last = np.append(event[1:] != event[:-1], True)[: len(event)]
-    lasts = np.flatnonzero(is_last)
-    counts = found.at(np.repeat(lasts, np.diff(lasts, prepend=-1)))
-    is_same = np.ones(len(found), bool)
+    ids = rows.by_number.events(found.number)
+    event = _events(ids, kinds.tenant[found.kind], candidates.group[nearby[is_sound]])
+    export, row = rows.by_number.came(found.number)
+    order = np.lexsort((row, rows.by_number.ranks[export], event))
+    event = event[order]
+    lasts = np.flatnonzero(np.append(event[1:] != event[:-1], True)[: len(event)])
+    counts = order[np.repeat(lasts, np.diff(lasts, prepend=-1))]
+    return _told(found, ids, export, row, np.delete(order, lasts), np.delete(counts, lasts))
+
+
+def _told(found: Rows, ids: Texts, export: Ints, row: Ints, old: Ints, new: Ints) -> pl.DataFrame:
+    """The `old` ones of some rows, and what is to be said of the `new` that count instead."""
+    is_same = np.ones(len(old), bool)
     for what in ("kind", "user", "started", "ended", "quantity"):
-        is_same &= getattr(found, what) == getattr(counts, what)
-    return Replaced(found.number, found.kind, counts.number, is_same).at(~is_last)
+        is_same &= getattr(found, what)[old] == getattr(found, what)[new]
+    names = np.full(len(old), None, object)
+    names[~is_same] = [name.decode() for name in ids[old[~is_same]].tolist()]
+    whence = {"export": export[old], "row": row[old], "by_export": export[new], "by_row": row[new]}
+    said = pl.DataFrame(whence).with_columns(pl.when(pl.Series(~is_same)).then(pl.all()))
+    return pl.DataFrame(
+        {
+            "number": found.number[old],
+            "kind": found.kind[old],
+            "is_same": is_same,
+            "event_id": names.tolist(),
+            **said.to_dict(),
+        },
+        schema=REPLACED,
+    )
 
 
-def _events(rows: BucketRows, kinds: Kinds, found: Rows, group: Ints) -> Ints:
+def _events(ids: Texts, tenant: Ints, group: Ints) -> Ints:
     """A code for the real (tenant, event id) of each row: one a group, as hashes mostly say."""
-    ids, tenant = rows.by_number.events(found.number), kinds.tenant[found.kind]
     _, first, code = np.unique(group, return_index=True, return_inverse=True)
     is_as_first = (ids == ids[first][code]) & (tenant == tenant[first][code])
     if is_as_first.all():

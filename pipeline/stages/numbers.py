@@ -23,7 +23,8 @@ class Numbers:
     """The rows of some landings by number: the position in its landing, after those before.
 
     `kinds` and `users` are the words of the bucket's codes; `kind_codes` and `user_codes` give the
-    bucket's code for each of a landing's.
+    bucket's code for each of a landing's. `ranks` has each export's place in the listing, landing
+    by landing.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Numbers:
         self._first = first
         self._kind_codes, self._user_codes = kind_codes, user_codes
         self._kinds, self._users = kinds, users
+        self.ranks: Ints = np.array([rank for one in readings for rank in one.ranks], np.int64)
 
     def __len__(self) -> int:
         return int(self._first[-1])
@@ -55,14 +57,14 @@ class Numbers:
                 columns[name][where] = landed.take(name, positions)
         return Rows(**columns)
 
-    def whence(self, numbers: Ints) -> tuple[Ints, Ints]:
-        """The rank of the export that each row came in, and its row there."""
-        rank, row = np.empty(len(numbers), np.int64), np.empty(len(numbers), np.int64)
+    def came(self, numbers: Ints) -> tuple[Ints, Ints]:
+        """The export that each row came in, as a position in `ranks`, and its row there."""
+        export, row = np.empty(len(numbers), np.int64), np.empty(len(numbers), np.int64)
+        before = np.cumsum([0, *(len(reading.ranks) for reading in self._readings)])
         for index, where, positions in self._located(numbers):
-            reading = self._readings[index]
-            export, row[where] = reading.landed.whence(positions)
-            rank[where] = np.array(reading.ranks)[export]
-        return rank, row
+            within, row[where] = self._readings[index].landed.whence(positions)
+            export[where] = before[index] + within
+        return export, row
 
     def events(self, numbers: Ints) -> Texts:
         """The event ids of some rows, as UTF-8."""
@@ -88,7 +90,7 @@ class Numbers:
     def in_words(self, numbers: Ints) -> pl.DataFrame:
         """Some rows as they were exported: the feed's columns, `rank` and `row`."""
         rows = self.take(numbers)
-        rank, row = self.whence(numbers)
+        export, row = self.came(numbers)
         user, ended = pl.Series(rows.user), pl.Series(rows.ended)
         words = {
             "event_id": self.event_names(numbers),
@@ -96,7 +98,7 @@ class Numbers:
             "ended_at": ended.set(ended == OPEN, None).cast(INSTANT),
             "quantity": pl.Series([_decimal(n) for n in rows.quantity.tolist()], dtype=QUANTITY),
             "user_id": self._users["user_id"].gather(user.set(user == NO_USER, None)),
-            "rank": pl.Series(rank).cast(pl.Int32),
+            "rank": pl.Series(self.ranks[export]).cast(pl.Int32),
             "row": pl.Series(row),
         }
         named = self._kinds[rows.kind].with_columns(**words)

@@ -144,8 +144,9 @@ class BucketRows:
 
     def identity_of_first(self, landings: int) -> str:
         """A name for the rows of so many landings, their numbers, and how their exports rank."""
-        ranks = [rank for one in self._readings[:landings] for rank in one.ranks]
-        return fingerprint(self._landings(landings - 1), np.argsort(ranks).tolist())
+        exports = sum(len(one.ranks) for one in self._readings[:landings])
+        order = np.argsort(self.by_number.ranks[:exports])
+        return fingerprint(self._landings(landings - 1), order.tolist())
 
     def identity_of(self, users: Codes32) -> str:
         """A name for what the codes of some users stand for."""

@@ -98,6 +98,7 @@ class LandedUsage:
     def __init__(self, folder: Path, rows: tuple[int, ...]) -> None:
         self._folder = folder
         self._first_arrival = np.concatenate([[0], np.cumsum(rows)])
+        self._maps: dict[str, npt.NDArray[Any]] = {}
 
     def cells(self) -> pl.DataFrame:
         """run, chunk, day, slot, rows: in order of position."""
@@ -210,7 +211,9 @@ class LandedUsage:
         return path
 
     def _mapped(self, name: str, dtype: type[np.generic]) -> npt.NDArray[Any]:
-        return np.memmap(self._file(f"{name}.bin"), dtype, mode="r")
+        if name not in self._maps:
+            self._maps[name] = np.memmap(self._file(f"{name}.bin"), dtype, mode="r")
+        return self._maps[name]
 
 
 def runs_of_keys(cells: pl.DataFrame, slots: range) -> Iterator[tuple[Stretch, int]]:
