@@ -29,6 +29,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,6 @@ class LandedUsage:
     def __init__(self, folder: Path, rows: tuple[int, ...]) -> None:
         self._folder = folder
         self._first_arrival = np.concatenate([[0], np.cumsum(rows)])
-        self._maps: dict[str, npt.NDArray[Any]] = {}
 
     def cells(self) -> pl.DataFrame:
         """run, chunk, day, slot, rows: in order of position."""
@@ -211,9 +211,9 @@ class LandedUsage:
         return path
 
     def _mapped(self, name: str, dtype: type[np.generic]) -> npt.NDArray[Any]:
-        if name not in self._maps:
-            self._maps[name] = np.memmap(self._file(f"{name}.bin"), dtype, mode="r")
-        return self._maps[name]
+        # Mapped anew each time: what was looked at counts as memory of ours while it is mapped.
+        with self._file(f"{name}.bin").open("rb") as file:
+            return np.frombuffer(mmap(file.fileno(), 0, access=ACCESS_READ), dtype)
 
 
 def runs_of_keys(cells: pl.DataFrame, slots: range) -> Iterator[tuple[Stretch, int]]:
