@@ -42,7 +42,7 @@ class Budget:
         """
         if memory is None and of_a_task is not None:
             memory = BASE_BYTES + workers * max(of_a_task - BASE_BYTES, 0)
-        return cls(workers, memory or usual_memory())
+        return cls(workers, memory or usual_memory(workers))
 
     @property
     def rows_at_once(self) -> int:

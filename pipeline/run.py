@@ -14,6 +14,7 @@ import polars as pl
 
 from pipeline.draft import TABLES, Draft
 from pipeline.errors import BillingError, InputMissing, UsageError, did_you_mean
+from pipeline.executors.embedded import expect
 from pipeline.exports import BESIDE
 from pipeline.findings import ERROR
 from pipeline.fingerprint import billing_code, fingerprint, reading_code
@@ -37,6 +38,10 @@ from pipeline.store.results import ResultStore, Run
 from pipeline.store.work import WorkStore
 from schemas.datasets import FINDINGS
 from schemas.feeds import TERMS
+
+ROW_BYTES = 3
+"""Of how many bytes of exports the work is that a bucket's row makes, at least: most days may be as
+they were."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +261,9 @@ def _outcomes(
     named = landed.named_subscriptions(piece.landing for piece in pieces)
     cut = buckets(landed, pieces, request.budget.rows_at_once, request.budget.workers)
     tasks = tasks_of(request, cut, terms, named)
+    work = WorkStore(request.store)
+    due = sum(task.bucket.rows for task in tasks if not work.is_kept(task.name))
+    expect(executor, due * ROW_BYTES)
     futures = {executor.submit(run_bucket, task): task for task in tasks}
     rows = sum(bucket.rows for bucket in cut)
     done = done_rows = 0

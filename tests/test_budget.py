@@ -91,7 +91,7 @@ def test_untold_a_run_takes_the_machines_cores_and_some_of_its_memory(
     budgets: list[Budget], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pipeline.executors.choice.cores", lambda: 7)
-    monkeypatch.setattr("pipeline.request.usual_memory", lambda: 3 * GIB)
+    monkeypatch.setattr("pipeline.request.usual_memory", lambda _: 3 * GIB)
     assert tenantbill("ingest", PERIOD).exit_code == 0
     assert budgets == [Budget(7, 3 * GIB)]
 

@@ -5,7 +5,6 @@ Belongs here: the surroundings. Does not belong here: the work.
 
 from __future__ import annotations
 
-import gc
 import getpass
 import socket
 import sys
@@ -24,9 +23,6 @@ if TYPE_CHECKING:
     from pipeline.request import Budget
     from pipeline.sources import Source
     from pipeline.tell import Teller
-
-ALLOCATIONS_A_COLLECTION = 100_000
-"""What a run makes mostly stays, and looking for garbage among it again and again takes long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +46,6 @@ def at_work(
     report: Report | None = None,
 ) -> Iterator[Work]:
     """Hold the store and have workers ready while the block runs, and report how it ends."""
-    gc.set_threshold(ALLOCATIONS_A_COLLECTION)
     from pipeline.engines import prepare  # noqa: PLC0415
     from pipeline.executors import crew_of  # noqa: PLC0415
     from pipeline.executors.embedded import cores  # noqa: PLC0415
@@ -65,7 +60,7 @@ def at_work(
         teller(log_format, words_to) as tell,
         report.kept(tell) if report else nullcontext(),
         store_lock(store, wait),
-        crew_of(scheduler, workers, store) as crew,
+        crew_of(scheduler, workers, memory, store) as crew,
     ):
         yield Work(crew.executor, tell, Budget.of(crew.workers, memory, crew.memory))
 

@@ -23,7 +23,8 @@ MEMORY_INFO = Path("/proc/meminfo")
 
 def resources(workers: int | None, memory: int | None) -> Iterator[Check]:
     """How many workers a run would have, and whether there is the memory that it may take."""
-    workers, memory = workers or cores(), memory or usual_memory()
+    workers = workers or cores()
+    memory = memory or usual_memory(workers)
     told = (
         f"a run has {workers} workers on {cores()} cores, and takes up to {size_in_words(memory)}"
     )

@@ -10,17 +10,22 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.executors.crew import Crew
-from pipeline.executors.embedded import cores, embedded
+from pipeline.executors.embedded import cores, embedded, usual_memory
 
 SPARK = ("spark://", "local[", "local-cluster[", "yarn", "k8s://")
 
 
 @contextmanager
-def crew_of(scheduler: str | None, workers: int | None, store: Path) -> Iterator[Crew]:
-    """Who does the tasks: this process, Spark, or a dask.distributed cluster."""
+def crew_of(
+    scheduler: str | None, workers: int | None, memory: int | None, store: Path
+) -> Iterator[Crew]:
+    """Who does the tasks: this machine, Spark, or a dask.distributed cluster.
+
+    They may use so much `memory`, if it is told.
+    """
     if scheduler is None:
         many = workers or cores()
-        with embedded(many) as executor:
+        with embedded(many, memory or usual_memory(many)) as executor:
             yield Crew(executor, many)
     elif scheduler.startswith(SPARK):
         from pipeline.executors.spark import spark  # noqa: PLC0415

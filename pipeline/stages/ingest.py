@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pipeline.executors.embedded import expect
 from pipeline.exports import read_export, unknown_columns
 from pipeline.fingerprint import fingerprint, reading_code
 from pipeline.remote.objects import content_sha256, copies
@@ -196,6 +197,7 @@ def _land(
     progress: Progress,
 ) -> Iterator[tuple[list[_Arrival], str, list[tuple[Taken, Strangers]]]]:
     """Have new exports landed, some together; a landing is named by what is in it."""
+    expect(executor, sum(one.export.size for one in new if one.table is USAGE))
     tasks = {}
     for group in _grouped(new):
         members = [_reading(one.export) for one in group]
