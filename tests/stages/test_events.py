@@ -7,6 +7,7 @@ from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import polars as pl
 import pytest
@@ -70,7 +71,7 @@ def one_by_one(exports: Exports) -> tuple[Replaced, int]:
     rows: dict[tuple[str, str], list[tuple[str, int, Row]]] = {}
     for name, of in sorted(exports.items()):
         for number, row in enumerate(of, 1):
-            if "-" not in row["quantity"]:  # else it is broken, and replaces nothing
+            if "-" not in row.get("quantity", ""):  # else it is broken, and replaces nothing
                 rows.setdefault((row["event_id"], row["tenant_id"]), []).append((name, number, row))
     found, same = [], 0
     for (event, tenant), of_event in rows.items():
@@ -90,7 +91,7 @@ def _content(row: Row) -> tuple[object, ...]:
         row["user_id"],
         row["started_at"].replace("+00:00", "Z"),
         row["ended_at"],
-        row["quantity"] and Decimal(row["quantity"]),
+        Decimal(row["quantity"]) if row.get("quantity") else None,
         row.get("deployment") or "cloud",
     )
 
@@ -110,6 +111,16 @@ def random_row(draw: Random) -> Row:
     )
 
 
+def few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows, keys and candidates are taken a few at a time."""
+    monkeypatch.setattr(ingest, "read_export", partial(read_export, batch_rows=11))
+    monkeypatch.setattr(usage_writer, "CHUNK_ROWS", 5)
+    monkeypatch.setattr(usage_writer, "RUN_ROWS", 20)
+    monkeypatch.setattr(events, "RANGE_ROWS", 5)
+    monkeypatch.setattr(events, "CANDIDATES", 7)
+    monkeypatch.setattr(keys, "AT_ONCE", 13)
+
+
 @pytest.mark.parametrize("hashed", [whole, tiny, constant])
 @pytest.mark.parametrize("seed", range(2))
 def test_the_row_of_the_latest_export_counts(
@@ -123,12 +134,7 @@ def test_the_row_of_the_latest_export_counts(
         return hashed(texts, seed)
 
     monkeypatch.setattr(pl.Series, "hash", counted)
-    monkeypatch.setattr(ingest, "read_export", partial(read_export, batch_rows=11))
-    monkeypatch.setattr(usage_writer, "CHUNK_ROWS", 5)
-    monkeypatch.setattr(usage_writer, "RUN_ROWS", 20)
-    monkeypatch.setattr(events, "RANGE_ROWS", 5)
-    monkeypatch.setattr(events, "CANDIDATES", 7)
-    monkeypatch.setattr(keys, "AT_ONCE", 13)
+    few_at_once(monkeypatch)
     draw = Random(seed)
     exports = {f"{n}.csv": [random_row(draw) for _ in range(draw.randrange(25))] for n in range(4)}
     store = billed(tmp_path, exports)
@@ -137,6 +143,63 @@ def test_the_row_of_the_latest_export_counts(
     assert superseded(store) == expected
     assert (fates["superseded"], fates["duplicate"]) == (len(expected), same)
     assert asked, "there is a hash to be told apart by"
+
+
+@pytest.mark.parametrize("hashed", [whole, tiny])
+@pytest.mark.parametrize("seed", range(2))
+def test_nights_find_what_all_at_once_would(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hashed: Hash, seed: int
+) -> None:
+    """Exports come one or two at a time, in any order of their names."""
+    monkeypatch.setattr(pl.Series, "hash", lambda texts, seed=0: hashed(texts, seed))
+    few_at_once(monkeypatch)
+    draw = Random(seed)
+    every = {f"{n}.csv": [random_row(draw) for _ in range(draw.randrange(25))] for n in range(6)}
+    arriving = draw.sample(sorted(every), len(every))
+    for here in (1, 2, 4, 5, 6):
+        exports = {name: every[name] for name in arriving[:here]}
+        store = billed(tmp_path, exports)
+        expected, same = one_by_one(exports)
+        fates = assert_ties(store, sum(map(len, exports.values())))
+        assert superseded(store) == expected
+        assert (fates["superseded"], fates["duplicate"]) == (len(expected), same)
+
+
+def test_a_night_looks_at_events_of_which_rows_came(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where its exports are not the last by name, and where several came."""
+    looked_at: list[int] = []
+    replaced_among = events._replaced
+
+    def noted(*given: Any) -> pl.DataFrame:
+        looked_at.append(len(given[-1].number))
+        return replaced_among(*given)
+
+    monkeypatch.setattr(events, "_replaced", noted)
+    exports = {
+        "d.csv": [a_row("e"), a_row("f"), a_row("g")],
+        "b.csv": [a_row("e", user_id="u2"), a_row("f"), a_row("h")],
+    }
+
+    def night(name: str, *rows: Row) -> tuple[int, Replaced]:
+        """How many rows were looked at, and what is superseded then."""
+        exports[name] = list(rows)
+        looked_at.clear()
+        store = billed(tmp_path, exports)
+        assert superseded(store) == one_by_one(exports)[0]
+        return sum(looked_at), superseded(store)
+
+    assert night("a.csv") == (4, [("e", "acme", "b.csv", 1, "d.csv", 1)])
+    assert night("e.csv", a_row("new"))[0] == 0
+    assert night("c.csv", a_row("g"), a_row("newer")) == (
+        2,
+        [("e", "acme", "b.csv", 1, "d.csv", 1)],
+    )
+    assert night("f.csv", a_row("e", user_id="u3")) == (
+        3,
+        [("e", "acme", "b.csv", 1, "f.csv", 1), ("e", "acme", "d.csv", 1, "f.csv", 1)],
+    )
 
 
 @pytest.mark.parametrize(
