@@ -202,6 +202,15 @@ def test_a_night_looks_at_events_of_which_rows_came(
     )
 
 
+def test_exports_that_change_places_are_compared_anew(tmp_path: Path) -> None:
+    """What counts is the order of names, also where nothing else changed."""
+    exports = {"a.csv": [a_row("e")], "b.csv": [a_row("e", user_id="u2")]}
+    assert superseded(billed(tmp_path, exports)) == [("e", "acme", "a.csv", 1, "b.csv", 1)]
+    (tmp_path / "feeds" / "usage" / "a.csv").unlink()
+    exports["c.csv"] = exports.pop("a.csv")
+    assert superseded(billed(tmp_path, exports)) == [("e", "acme", "b.csv", 1, "c.csv", 1)]
+
+
 @pytest.mark.parametrize(
     ("exports", "expected", "duplicates"),
     [
