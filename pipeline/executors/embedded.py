@@ -31,6 +31,10 @@ PROCESS_BYTES = 700 << 20
 """What a process needs, with its engines and the rows that it measures at once."""
 
 
+ENGINE_THREADS = "2"
+"""Threads of polars in a process that is one of many: one reads on while the other is at work."""
+
+
 class InProcess(Executor):
     """Runs each task at once, in the caller's thread."""
 
@@ -63,6 +67,7 @@ class Embedded(Executor):
             from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415
             from multiprocessing import get_context  # noqa: PLC0415
 
+            os.environ.setdefault("POLARS_MAX_THREADS", ENGINE_THREADS)
             pool = ProcessPoolExecutor(self._workers, get_context("spawn"), _begin)
             self._pool = self._running.enter_context(pool)
             self._has_processes = True
