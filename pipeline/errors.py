@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Self
 
 
 class BillingError(Exception):
@@ -30,6 +31,11 @@ class BillingError(Exception):
     def name(self) -> str:
         """What the error is called, in messages and in the logs."""
         return type(self).__name__
+
+    def within(self, place: str) -> Self:
+        """The same error, with more of where it arose."""
+        where = f"{self.where} ({place})" if self.where else place
+        return type(self)(self.what, where=where, remedy=self.remedy)
 
     @property
     def told(self) -> str:

@@ -7,7 +7,7 @@ belong here: what a stage does (`stages`), and words (`cli`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import Executor, as_completed
+from concurrent.futures import Executor, Future, as_completed
 from dataclasses import dataclass
 
 import polars as pl
@@ -24,7 +24,7 @@ from pipeline.request import Request, inputs_of, parts_of, pieces_of, seen_of, t
 from pipeline.sources.kind import is_snapshot
 from pipeline.sources.snapshots import intervals
 from pipeline.stages.assumptions import Assumption, assumed
-from pipeline.stages.bucket import buckets, run_bucket
+from pipeline.stages.bucket import BucketTask, buckets, run_bucket
 from pipeline.stages.conclude import Evidence
 from pipeline.stages.coverage import coverage_findings
 from pipeline.stages.ingest import ingest
@@ -270,7 +270,16 @@ def _outcomes(
     for future in as_completed(futures):
         done, done_rows = done + 1, done_rows + futures[future].bucket.rows
         progress(Step("usage", done, len(futures), "buckets", done_rows, rows))
-    return [future.result() for future in futures]
+    return [_outcome(future, task) for future, task in futures.items()]
+
+
+def _outcome(future: Future[str], task: BucketTask) -> str:
+    """What a bucket came to; an error says which one it was."""
+    try:
+        return future.result()
+    except BillingError as error:
+        slots = task.bucket.slots
+        raise error.within(f"bucket of slots {slots.start} to {slots.stop - 1}") from error
 
 
 def _next_run(worked: WorkedOut) -> Run:

@@ -53,8 +53,7 @@ def on_worker(name: str, task: Callable[[], T]) -> T:
     try:
         return task()
     except BillingError as error:
-        where = f"{error.where} (on worker {name})" if error.where else f"worker {name}"
-        raise type(error)(error.what, where=where, remedy=error.remedy) from error
+        raise error.within(f"on worker {name}") from error
 
 
 def fitness(store: Path) -> tuple[str, bool]:

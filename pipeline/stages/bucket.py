@@ -42,6 +42,9 @@ SMALL_DAY = 20_000
 SHARES = 4
 """So many buckets has each worker at most, for as many workers as there are slots for."""
 
+UNFAIR = 1.5
+"""A bucket with so many times a worker's share of all rows is cut until its giant is alone."""
+
 
 @dataclass(frozen=True, slots=True)
 class Piece:
@@ -92,7 +95,7 @@ def buckets(
 
     Then into some more while a bucket has more than `most_rows` rows on any day, so that workers
     end together; beyond that a bucket takes its days in parts, since each bucket opens every
-    landing. Heaviest first.
+    landing. A giant is alone. Heaviest first.
     """
     cells = [landed.usage(piece.landing).cells() for piece in pieces]
     nothing = pl.DataFrame(schema={"day": pl.Int32, "slot": pl.UInt8, "rows": pl.Int64})
@@ -108,6 +111,8 @@ def buckets(
         wanted = least if heaviest > SMALL_DAY else 1
         if heaviest > most_rows:
             wanted = least * SHARES
+        if heaviest > SMALL_DAY and inside.sum() * least > UNFAIR * rows.sum():
+            wanted = SLOTS
         if (after - first) * wanted > SLOTS and after - first > 1:
             middle = (first + after) // 2
             yield from cut(first, middle)

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.errors import StoreDamaged
 from pipeline.executors import embedded as room
 from pipeline.executors.crew import WorkerLost
 from pipeline.executors.embedded import MUCH, PROCESS_BYTES, embedded, expect
+from pipeline.stages.bucket import BucketTask
 from schemas.datasets import DATASETS
 from tests.good_feeds import PERIOD, good, save
 from tests.support import bill, shown, tenantbill
@@ -123,3 +125,17 @@ def test_no_process_outlives_the_run(tmp_path: Path, how: signal.Signals) -> Non
         assert time.monotonic() < deadline, "they are still there"
         time.sleep(0.05)
     run.communicate()
+
+
+def test_an_error_in_a_bucket_says_in_which(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(task: BucketTask) -> str:
+        raise StoreDamaged("a file is gone", where="landed/ab", remedy="restore it")
+
+    monkeypatch.setattr("pipeline.run.run_bucket", damaged)
+    feeds = save(good("acme"), tmp_path / "feeds")
+    result = tenantbill("run", PERIOD, "--feeds", feeds, "--store", tmp_path / "store")
+    assert result.exit_code == 1
+    assert "landed/ab (bucket of slots 0 to 255): a file is gone [StoreDamaged]" in result.stderr
+    assert "restore it" in result.stderr

@@ -28,7 +28,7 @@ from pipeline.stages.parts import DayParts
 from pipeline.stages.row import Reading, Rows
 from pipeline.stages.rows import BucketRows
 from pipeline.store.landing import LandedStore
-from pipeline.store.usage import DAY_US, SLOTS, LandedUsage, Stretch
+from pipeline.store.usage import DAY_US, SLOTS, LandedUsage, Stretch, slot_of
 from schemas.datasets import DATASETS
 from tests.good_feeds import PERIOD, Feeds, good, rows_of, save
 from tests.store.landings import a_row, land, micros
@@ -167,6 +167,22 @@ def test_a_giant_day_is_never_held_whole(
     assert sum(watched.of_day) == 200
     assert all(until == begin for (_, until, _), (begin, _, _) in pairwise(watched.measured))
     assert texts(tmp_path / "parts", PERIOD) == texts(tmp_path / "whole", PERIOD)
+
+
+@pytest.mark.parametrize(("giant", "is_alone"), [(90, True), (10, False)])
+def test_a_giant_has_a_bucket_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, giant: int, is_alone: bool
+) -> None:
+    """So that no worker has more to do than the giant itself; every row is in one bucket."""
+    monkeypatch.setattr("pipeline.stages.bucket.SMALL_DAY", 1)
+    names = [*(f"t{n}" for n in range(20)), *["acme"] * giant]
+    land(tmp_path, [[a_row(f"e{n}", tenant_id=name) for n, name in enumerate(names)]])
+    cut = buckets(LandedStore(tmp_path / "store"), (Piece("landing", (0,)),), 1 << 20, 2)
+    [of_acme] = [one for one in cut if slot_of("acme") in one.slots]
+    assert (of_acme.rows == giant) == is_alone
+    assert cut == sorted(cut, key=lambda one: -one.rows)
+    assert sum(one.rows for one in cut) == len(names)
+    assert sorted(slot for one in cut for slot in one.slots) == [*range(SLOTS)]
 
 
 def test_of_peaks_that_tie_the_earliest_counts_whatever_its_part(tmp_path: Path) -> None:
