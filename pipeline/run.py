@@ -261,11 +261,9 @@ def _outcomes(
     named = landed.named_subscriptions(piece.landing for piece in pieces)
     cut = buckets(landed, pieces, request.budget.rows_at_once, request.budget.workers)
     tasks = tasks_of(request, cut, terms, named)
-    work = WorkStore(request.store)
-    due = sum(task.bucket.rows for task in tasks if not work.is_kept(task.name))
-    expect(executor, due * ROW_BYTES)
-    futures = {executor.submit(run_bucket, task): task for task in tasks}
     rows = sum(bucket.rows for bucket in cut)
+    expect(executor, rows * ROW_BYTES)
+    futures = {executor.submit(run_bucket, task): task for task in tasks}
     done = done_rows = 0
     for future in as_completed(futures):
         done, done_rows = done + 1, done_rows + futures[future].bucket.rows

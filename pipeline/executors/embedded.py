@@ -15,7 +15,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
 from pipeline.engines import prepare
@@ -29,7 +29,6 @@ MUCH = 64 << 20
 
 PROCESS_BYTES = 700 << 20
 """What a process needs, with its engines and the rows that it measures at once."""
-
 
 ENGINE_THREADS = "2"
 """Threads of polars in a process that is one of many: one reads on while the other is at work."""
@@ -54,31 +53,26 @@ class Embedded(Executor):
     def __init__(self, workers: int, memory: int) -> None:
         self._workers = workers
         self._has_room = memory >= workers * PROCESS_BYTES
-        self._running = ExitStack()
-        self._pool: Executor = self._running.enter_context(
-            ThreadPoolExecutor(workers, thread_name_prefix="worker")
-        )
-        self._has_processes = False
+        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="worker")
+        self._processes: Executor | None = None
 
     def expect(self, size: int) -> None:
         """Hear how many bytes of exports the tasks to come are about."""
-        if size >= MUCH and self._has_room and not self._has_processes:
+        if size >= MUCH and self._has_room and self._processes is None:
             # Most runs do without.
             from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415
             from multiprocessing import get_context  # noqa: PLC0415
 
             os.environ.setdefault("POLARS_MAX_THREADS", ENGINE_THREADS)
-            pool = ProcessPoolExecutor(self._workers, get_context("spawn"), _begin)
-            self._pool = self._running.enter_context(pool)
-            self._has_processes = True
+            self._processes = ProcessPoolExecutor(self._workers, get_context("spawn"), _begin)
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Hand a task to a worker."""
-        return self._pool.submit(fn, *args, **kwargs)
+        return (self._processes or self._threads).submit(fn, *args, **kwargs)
 
     def stop(self) -> None:
         """End processes in the middle of their tasks: what they made so far counts for nothing."""
-        if self._has_processes:
+        if self._processes is not None:
             from multiprocessing import active_children  # noqa: PLC0415
 
             for process in active_children():
@@ -86,8 +80,8 @@ class Embedded(Executor):
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """End all workers; tasks that have not begun may be left."""
-        self._pool.shutdown(wait, cancel_futures=cancel_futures)
-        self._running.close()
+        for pool in filter(None, (self._processes, self._threads)):
+            pool.shutdown(wait, cancel_futures=cancel_futures)
 
 
 def expect(executor: Executor, size: int) -> None:

@@ -84,11 +84,16 @@ def _away(feeds: Mirrored, name: str) -> Iterator[Export]:
             raise _no_ending(one.path)
     for one in below(feeds / name) if feeds / name in folders else []:
         within = one.path.relative_to(feeds)
-        if any(part.startswith(".") for part in within.parts):
+        if is_hidden(within):
             continue
         if not kind_of(one.path):
             raise _no_export(one.path)
         yield Export(one.path, within.as_posix(), one.stat)
+
+
+def is_hidden(path: Path) -> bool:
+    """Whether a path within a directory is passed over: any part of it is hidden."""
+    return any(part.startswith(".") for part in path.parts)
 
 
 def kind_of(path: Path) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from pipeline.errors import UsageError, did_you_mean
 from pipeline.exports import Batch, Export, ExportError, judge
-from pipeline.exports.find import in_order
+from pipeline.exports.find import in_order, is_hidden
 from pipeline.exports.reader import BATCH_ROWS
 from pipeline.fingerprint import fingerprint
 from pipeline.remote.objects import below, entries
@@ -59,7 +59,7 @@ class Source:
         try:
             place_of(path)
         except UsageError as error:
-            raise UsageError(error.what, where=where, remedy=error.remedy) from error
+            raise error.within(where) from error
         options = {name: said.get(name, key.default) for name, key in keys.items()}
         try:
             kinds()[kind].check(options)
@@ -157,7 +157,7 @@ _EXAMPLES = {
 def _here(given: Path) -> list[Export]:
     """The files of a path."""
     if given.is_dir():
-        found = [path for path in given.rglob("*") if not _is_hidden(path.relative_to(given))]
+        found = [path for path in given.rglob("*") if not is_hidden(path.relative_to(given))]
     elif given.is_file():
         found = [given]
     else:
@@ -173,9 +173,5 @@ def _away(given: Mirrored) -> list[Export]:
     return [
         Export(one.path, one.path.address, one.stat)
         for one in found
-        if one.path == given or not _is_hidden(one.path.relative_to(given))
+        if one.path == given or not is_hidden(one.path.relative_to(given))
     ]
-
-
-def _is_hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
