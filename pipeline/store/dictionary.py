@@ -9,10 +9,12 @@ rows are told apart by the texts themselves. So a hash saves time and never deci
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import polars as pl
 
-from pipeline.measures.arrays import Codes32, Ints
+from pipeline.measures.arrays import Codes32, Flags, Ints
 from pipeline.measures.codes import Codes
 
 _POSITIVE = np.uint64((1 << 63) - 1)
@@ -20,55 +22,78 @@ _FACTOR = np.uint64(0x9DDFEA08EB382D69)
 
 
 class Dictionary:
-    """The different rows of some text columns seen so far; `rows` has them in order of codes."""
+    """The different rows of some text columns seen so far; `rows` has them in order of codes.
+
+    Rows may lie within something that has a code already, as users lie within a tenant: then equal
+    texts within different ones are different rows, and `within` has the code of each.
+    """
 
     def __init__(self, columns: list[str]) -> None:
         self._columns = columns
         self._codes = Codes()
         self._row_of_key: Ints = np.empty(0, np.int64)
-        self._shared: dict[tuple[str | None, ...], int] = {}
+        self._shared: dict[tuple[int, tuple[str | None, ...]], int] = {}
         self.rows = pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
+        self.within: Codes32 = np.empty(0, np.int32)
 
-    def codes_of(self, rows: pl.DataFrame) -> Codes32:
+    def codes_of(self, rows: pl.DataFrame, within: Codes32 | None = None) -> Codes32:
         """The code of each row's texts; a null is a text of its own."""
-        texts = rows.select(self._columns)
+        if within is None:
+            within = np.zeros(len(rows), np.int32)
+        texts = rows[self._columns]
         varying = [name for name in self._columns if not _is_constant(texts[name])]
-        codes, new = self._codes.of(self._keys(texts, varying))
+        codes, new = self._codes.of(self._keys(texts, varying, within))
         if len(new):
             added = np.arange(len(self.rows), len(self.rows) + len(new))
             self._row_of_key = np.concatenate([self._row_of_key, added])
-            self.rows = pl.concat([self.rows, texts[new]]).rechunk()
+            self._keep(texts[new], within[new])
         if len(self._row_of_key) != len(self.rows):
             codes = self._row_of_key[codes].astype(np.int32)
-        return self._told_apart(texts, varying, codes)
+        return self._told_apart(texts, varying, within, codes)
 
-    def _keys(self, texts: pl.DataFrame, varying: list[str]) -> Ints:
-        key = np.zeros(len(texts), np.uint64)
+    def _keep(self, texts: pl.DataFrame, within: Codes32) -> None:
+        self.rows = pl.concat([self.rows, texts]).rechunk()
+        self.within = np.concatenate([self.within, within])
+
+    def _keys(self, texts: pl.DataFrame, varying: list[str], within: Codes32) -> Ints:
+        key = within.astype(np.uint64)
         for name in self._columns:
             hashed = texts[name] if name in varying else texts[name].head(1)
             key *= _FACTOR
             key ^= hashed.hash(seed=1).to_numpy()
-        return (key & _POSITIVE).view(np.int64)
+        key &= _POSITIVE
+        return key.view(np.int64)
 
-    def _told_apart(self, texts: pl.DataFrame, varying: list[str], codes: Codes32) -> Codes32:
+    def _told_apart(
+        self, texts: pl.DataFrame, varying: list[str], within: Codes32, codes: Codes32
+    ) -> Codes32:
         """The codes, with those corrected whose texts are not the row's own."""
-        is_own = [
-            self.rows[name].gather(pl.Series(codes)).eq_missing(texts[name])
-            if name in varying
-            else pl.Series(self.rows[name].eq_missing(texts[name].head(1)).to_numpy()[codes])
-            for name in self._columns
-        ]
+        is_own = list(self._compared(texts, varying, within, codes))
         if all(same.all() for same in is_own):
             return codes
         codes = codes.copy()
-        named = pl.DataFrame({str(n): same for n, same in enumerate(is_own)})
-        strangers = (~named.select(pl.all_horizontal(pl.all())).to_series()).arg_true()
-        for position, row in zip(strangers.to_list(), texts[strangers].iter_rows(), strict=True):
+        strangers = np.flatnonzero(~np.logical_and.reduce([np.asarray(same) for same in is_own]))
+        rows = zip(within[strangers].tolist(), texts[strangers].rows(), strict=True)
+        for position, row in zip(strangers.tolist(), rows, strict=True):
             if row not in self._shared:
                 self._shared[row] = len(self.rows)
-                self.rows = pl.concat([self.rows, texts[position]]).rechunk()
+                self._keep(texts[position], within[[position]])
             codes[position] = self._shared[row]
         return codes
+
+    def _compared(
+        self, texts: pl.DataFrame, varying: list[str], within: Codes32, codes: Codes32
+    ) -> Iterator[Flags | pl.Series]:
+        """Where the rows that codes stand for are the rows' own, part by part."""
+        yield self.within.take(codes) == within
+        # Unsigned, they are positions as they are; the engine copies others first.
+        at = pl.Series(codes.view(np.uint32))
+        for name in self._columns:
+            known, text = self.rows[name], texts[name]
+            if name in varying:
+                yield known.gather(at).eq_missing(text)
+            else:
+                yield known.eq_missing(text.head(1)).gather(at)
 
 
 def _is_constant(texts: pl.Series) -> bool:

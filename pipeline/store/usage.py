@@ -77,9 +77,8 @@ def slot_of(tenant: str) -> int:
     return hashlib.blake2b(tenant.encode(), digest_size=1).digest()[0]
 
 
-def slots_of(rows: pl.DataFrame) -> npt.NDArray[np.uint8]:
+def slots_of(tenants: pl.Series) -> npt.NDArray[np.uint8]:
     """The slot of each row's tenant; rows that name none lie in slot 0."""
-    tenants = rows["tenant_id"]
     names = tenants.unique().drop_nulls().to_list()
     slots = [slot_of(name) for name in names]
     return tenants.replace_strict(names, slots, default=0, return_dtype=pl.UInt8).to_numpy()

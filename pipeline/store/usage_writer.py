@@ -19,7 +19,7 @@ import numpy.typing as npt
 import polars as pl
 
 from pipeline.exports import Batch
-from pipeline.measures.arrays import Ints
+from pipeline.measures.arrays import Codes32, Ints
 from pipeline.store.dictionary import Dictionary
 from pipeline.store.events_writer import EventsWriter
 from pipeline.store.numbers_writer import NumbersWriter
@@ -43,12 +43,23 @@ from schemas.columns import MONEY
 
 Columns = dict[str, npt.NDArray[Any]]
 
+TENANT, *IN_KIND = KIND
+_, *IN_USER = USER
+"""The words of kinds and of users, each within a tenant."""
+
 CHUNK_ROWS = 1 << 16
 """Batches are written as they come where they have so many rows; smaller ones are put together."""
 
 RUN_ROWS = 1 << POSITION_BITS
 
 WORDS_AT_ONCE = 1 << 13
+
+_NUMBERS = (
+    pl.col("started_at").to_physical().fill_null(0).alias("started"),
+    pl.col("ended_at").to_physical().fill_null(OPEN).alias("ended"),
+    pl.col("quantity").to_physical().cast(pl.Int64).fill_null(NO_QUANTITY),
+    pl.col("event_id").hash(seed=1).alias("hash"),
+)
 
 _SLOT_SHIFT = np.uint64(POSITION_BITS + HASH_BITS)
 _HASH_MASK = np.uint64((1 << HASH_BITS) - 1)
@@ -68,8 +79,9 @@ class UsageWriter:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._kinds, self._users = Dictionary(KIND), Dictionary(USER)
-        self._kind_slots = np.empty(0, np.uint8)
+        self._tenants = Dictionary([TENANT])
+        self._kinds, self._users = Dictionary(IN_KIND), Dictionary(IN_USER)
+        self._slots = np.empty(0, np.uint8)
         self._broken: list[pl.DataFrame] = []
         self._cells: list[pl.DataFrame] = []
         self._arrived = self._gathered_rows = 0
@@ -122,25 +134,23 @@ class UsageWriter:
         columns = self._coded(rows)
         columns["arrival"] = np.arange(self._arrived, self._arrived + len(rows), dtype=np.uint32)
         self._arrived += len(rows)
-        day, slot = columns["started"] // DAY_US, self._slots()[columns["kind"]]
+        day, slot = columns["started"] // DAY_US, self._slots_of(columns.pop("tenant"))
         order, cell = _in_cells(day, slot, broken)
         if len(order):
             self._write_chunk(columns, order, cell, int(day[order[0]]))
         self._gathered, self._broken_at, self._gathered_rows = [], [], 0
 
     def _coded(self, rows: pl.DataFrame) -> Columns:
-        user = np.full(len(rows), NO_USER, np.int32)
+        tenant = self._tenants.codes_of(rows)
         has_user = rows["user_id"].is_not_null()
-        if has_user.any():
-            user[has_user.to_numpy()] = self._users.codes_of(rows.select(USER).filter(has_user))
-        quantity = rows["quantity"].to_physical().cast(pl.Int64)
+        user = np.full(len(rows), NO_USER, np.int32)
+        users = rows["user_id"].filter(has_user).to_frame()
+        user[has_user.to_numpy()] = self._users.codes_of(users, tenant[has_user.to_numpy()])
         return {
-            "kind": self._kinds.codes_of(rows),
+            "tenant": tenant,
+            "kind": self._kinds.codes_of(rows, tenant),
             "user": user,
-            "started": rows["started_at"].to_physical().fill_null(0).to_numpy(),
-            "ended": rows["ended_at"].to_physical().fill_null(OPEN).to_numpy(),
-            "quantity": quantity.fill_null(NO_QUANTITY).to_numpy(),
-            "hash": rows["event_id"].hash(seed=1).to_numpy(),
+            **{series.name: series.to_numpy() for series in rows.select(_NUMBERS)},
         }
 
     def _keep_broken(self, batch: Batch, export: int) -> None:
@@ -159,13 +169,13 @@ class UsageWriter:
         slot = (cell & (SLOTS - 1)).astype(np.uint64)
         if self._run_rows + len(order) > RUN_ROWS:
             self._write_keys()
-        key = (columns.pop("hash")[order] & _HASH_MASK) << np.uint64(POSITION_BITS)
+        key = (columns.pop("hash").take(order) & _HASH_MASK) << np.uint64(POSITION_BITS)
         key |= np.arange(self._run_rows, self._run_rows + len(order), dtype=np.uint64)
         key |= slot << _SLOT_SHIFT
         self._run.append(key)
         self._run_rows += len(order)
         for name, values in columns.items():
-            self._files[name].write(values[order].data)
+            self._files[name].write(values.take(order).data)
         begins = np.flatnonzero(np.append(True, cell[1:] != cell[:-1]))
         self._cells.append(
             pl.DataFrame(
@@ -187,30 +197,43 @@ class UsageWriter:
             self._files["key"].write(keys.data)
             self._run, self._run_rows, self._runs = [], 0, self._runs + 1
 
-    def _slots(self) -> npt.NDArray[np.uint8]:
-        """The slot of each kind."""
-        new = self._kinds.rows[len(self._kind_slots) :]
-        self._kind_slots = np.concatenate([self._kind_slots, slots_of(new)])
-        return self._kind_slots
+    def _slots_of(self, tenant: Codes32) -> npt.NDArray[np.uint8]:
+        """The slot of each row's tenant."""
+        new = self._tenants.rows[TENANT][len(self._slots) :]
+        if len(new):
+            self._slots = np.concatenate([self._slots, slots_of(new)])
+        slots: npt.NDArray[np.uint8] = self._slots.take(tenant)
+        return slots
 
     def _write_words(self) -> None:
-        kinds, users = self._kinds.rows, self._users.rows
-        broken = pl.concat([no_broken(), *self._broken])
-        named = pl.concat([kinds.select(NAMED), broken.select(NAMED)]).drop_nulls().unique()
+        kinds, users = self._in_tenants(self._kinds), self._in_tenants(self._users)
+        broken = _in_slots(pl.concat([no_broken(), *self._broken]))
+        named = _in_slots(
+            pl.concat([one.select(NAMED).drop_nulls() for one in (kinds, broken)]).unique()
+        )
         for name, words in (
-            ("kinds", kinds.with_row_index("code")),
-            ("users", users.with_row_index("code")),
+            ("kinds", kinds),
+            ("users", users),
             ("broken", broken),
             ("named", named),
         ):
             # In order of slots, so that a bucket's words are read without those of others.
-            slots = pl.Series(slots_of(words))
-            by_slot = words.with_columns(slot=slots).sort("slot", maintain_order=True)
+            by_slot = words.sort("slot", maintain_order=True)
             file = self._folder / f"{name}.parquet"
             by_slot.write_parquet(file, compression="lz4", row_group_size=WORDS_AT_ONCE)
         pl.concat([_no_cells(), *self._cells]).write_parquet(
             self._folder / "cells.parquet", compression="lz4"
         )
+
+    def _in_tenants(self, words: Dictionary) -> pl.DataFrame:
+        """The words of each code, after those of the tenant that they lie within; and its slot."""
+        tenants = self._tenants.rows[words.within].hstack(words.rows)
+        slots = pl.Series("slot", self._slots_of(words.within))
+        return tenants.with_row_index("code").with_columns(slots)
+
+
+def _in_slots(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.with_columns(slot=pl.Series(slots_of(rows[TENANT])))
 
 
 def _no_cells() -> pl.DataFrame:

@@ -13,8 +13,20 @@ from pipeline.measures.codes import Codes
 
 LAST = int(np.iinfo(np.int64).max)
 
-SPREAD, BY_HIGH_BITS, ALL_IN_ONE_PLACE = 0x9E3779B97F4A7C15, 1, 0
-"""What keys are multiplied by to find their places: with 1, all small keys collide; with 0, all."""
+SPREAD = kernel._FACTORS
+ONLY_FIRST = kernel._FACTORS[0], np.uint64(0)
+ONLY_SECOND = np.uint64(0), kernel._FACTORS[1]
+BY_HIGH_BITS = np.uint64(1), np.uint64(3)
+ALL_IN_ONE_PLACE = np.uint64(0), np.uint64(0)
+"""What keys are multiplied by to find their places in the two tables: with 1, all small keys
+collide; with 0, all."""
+
+Factors = tuple[np.uint64, np.uint64]
+every_factor = pytest.mark.parametrize(
+    "factors",
+    [SPREAD, ONLY_FIRST, ONLY_SECOND, BY_HIGH_BITS, ALL_IN_ONE_PLACE],
+    ids=["spread", "only first", "only second", "by high bits", "all in one place"],
+)
 
 keys = st.one_of(st.integers(0, 40), st.sampled_from([LAST, LAST - 1, 1 << 62, 1 << 32]))
 batches_of_keys = st.lists(st.lists(keys, max_size=30), max_size=6)
@@ -45,22 +57,22 @@ def _assert_same(batches: list[list[int]]) -> None:
         assert len(fast) == len(slow.known)
 
 
-@pytest.mark.parametrize("factor", [SPREAD, BY_HIGH_BITS, ALL_IN_ONE_PLACE])
+@every_factor
 @settings(max_examples=40, deadline=None)
 @given(batches=batches_of_keys)
 def test_keys_are_numbered_in_order_of_first_appearance(
-    factor: int, batches: list[list[int]]
+    factors: Factors, batches: list[list[int]]
 ) -> None:
     """Over several batches, and whether or not keys have places of their own."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kernel, "_ODD", np.uint64(factor))
+        patch.setattr(kernel, "_FACTORS", factors)
         _assert_same(batches)
 
 
-@pytest.mark.parametrize("factor", [SPREAD, BY_HIGH_BITS, ALL_IN_ONE_PLACE])
-def test_the_table_grows_with_its_keys(monkeypatch: pytest.MonkeyPatch, factor: int) -> None:
+@every_factor
+def test_the_table_grows_with_its_keys(monkeypatch: pytest.MonkeyPatch, factors: Factors) -> None:
     """Far more keys than the first table has places, known and new ones mixed in every batch."""
-    monkeypatch.setattr(kernel, "_ODD", np.uint64(factor))
+    monkeypatch.setattr(kernel, "_FACTORS", factors)
     draw = np.random.default_rng(1)
     fast, known = Codes(), dict[int, int]()
     for among in (10, 500, 5_000, 5_000, 60_000, 60_000):
@@ -90,12 +102,12 @@ def test_the_table_grows_with_its_keys(monkeypatch: pytest.MonkeyPatch, factor: 
         ("7 |  | 8 7", "0 |  | 1 0", "0 |  | 0"),  # a batch of nothing
     ],
 )
-@pytest.mark.parametrize("factor", [SPREAD, ALL_IN_ONE_PLACE])
+@every_factor
 def test_codes_by_hand(
-    monkeypatch: pytest.MonkeyPatch, batches: str, codes: str, new: str, factor: int
+    monkeypatch: pytest.MonkeyPatch, batches: str, codes: str, new: str, factors: Factors
 ) -> None:
     """Keys, their codes, and the positions of the new ones; batches are parted by a stroke."""
-    monkeypatch.setattr(kernel, "_ODD", np.uint64(factor))
+    monkeypatch.setattr(kernel, "_FACTORS", factors)
     fast = Codes()
     found = [fast.of(_array([int(key) for key in batch.split()])) for batch in batches.split("|")]
     assert [one.tolist() for one, _ in found] == _numbers(codes)

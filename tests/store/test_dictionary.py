@@ -10,29 +10,30 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.measures.arrays import Ints
+from pipeline.measures.arrays import Codes32, Ints
 from pipeline.store.dictionary import Dictionary
 
 Text = str | None
 Row = tuple[Text, Text]
-Hash = Callable[[Dictionary, pl.DataFrame, list[str]], Ints]
+Within = tuple[int, Row]
+Hash = Callable[[Dictionary, pl.DataFrame, list[str], Codes32], Ints]
 
 COLUMNS = ["one", "other"]
 
 whole: Hash = Dictionary._keys
 
 
-def constant(_: Dictionary, texts: pl.DataFrame, __: list[str]) -> Ints:
+def constant(_: Dictionary, texts: pl.DataFrame, *__: object) -> Ints:
     """All texts share one hash."""
     return np.full(len(texts), 7, np.int64)
 
 
-def tiny(of: Dictionary, texts: pl.DataFrame, varying: list[str]) -> Ints:
+def tiny(of: Dictionary, texts: pl.DataFrame, varying: list[str], within: Codes32) -> Ints:
     """Many texts share each of three hashes."""
-    return whole(of, texts, varying) % 3
+    return whole(of, texts, varying, within) % 3
 
 
-def by_first_letter(_: Dictionary, texts: pl.DataFrame, __: list[str]) -> Ints:
+def by_first_letter(_: Dictionary, texts: pl.DataFrame, *__: object) -> Ints:
     """Those share a hash that begin alike."""
     letters = texts["one"].fill_null("?").str.slice(0, 1).to_list()
     return np.array([ord(letter) if letter else 0 for letter in letters], np.int64)
@@ -134,3 +135,32 @@ def test_thousands_of_texts_in_many_batches(monkeypatch: pytest.MonkeyPatch, has
     rows: list[Row] = [(f"tenant-{number % 50}", f"user-{number}") for number in range(count)]
     dictionary = _assert_exact([rows[start : start + 700] for start in range(0, count, 350)])
     assert len(dictionary.rows) == count
+
+
+@pytest.mark.parametrize("hashed", HASHES)
+@settings(max_examples=40, deadline=None)
+@given(
+    batches=st.lists(
+        st.lists(
+            st.tuples(st.integers(0, 3), st.tuples(texts_or_null, texts_or_null)), max_size=12
+        ),
+        max_size=5,
+    )
+)
+def test_equal_texts_within_different_things_are_different_rows(
+    hashed: Hash, batches: list[list[Within]]
+) -> None:
+    """As two tenants may each have a user of one name."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Dictionary, "_keys", hashed)
+        dictionary, given_before = Dictionary(COLUMNS), dict[Within, int]()
+        for rows in batches:
+            within = np.array([outer for outer, _ in rows], np.int32)
+            codes = dictionary.codes_of(_frame([row for _, row in rows]), within)
+            there = zip(
+                dictionary.within[codes].tolist(), dictionary.rows[codes].rows(), strict=True
+            )
+            assert list(there) == rows
+            for row, code in zip(rows, codes.tolist(), strict=True):
+                assert given_before.setdefault(row, code) == code, "a row keeps its code"
+        assert sorted(given_before.values()) == list(range(len(dictionary.rows)))
