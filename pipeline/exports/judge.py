@@ -132,11 +132,11 @@ def _broken(
     cells: Cells, table: Table, rows: pl.DataFrame, unreadable: Mapping[str, pl.Series]
 ) -> pl.DataFrame:
     """The rows that are not in order: where they are, what is wrong with them, what they say."""
-    broken = _broken_rules(rows, table)
+    broken = [flag for flag in rows.select(_flags(table)) if flag.any()]
     if not (broken or unreadable or cells.misshapen):
         return BROKEN.to_frame()
     marks = [mark.alias(f"{name}_unreadable") for name, mark in unreadable.items()]
-    marks += [_judgeable(flag, unreadable) for flag in rows.select(broken)]
+    marks += [_judgeable(flag, unreadable) for flag in broken]
     if cells.misshapen:
         misshapen = _misshapen(cells)
         marks = [misshapen.alias(SHAPE), *(mark & ~misshapen for mark in marks)]
@@ -144,13 +144,6 @@ def _broken(
     few = pl.DataFrame(marks)[at]
     defects = [";".join(compress(few.columns, row)) for row in few.rows()]
     return pl.DataFrame({"at": at, "defects": defects, "raw": cells.texts(at)}, schema=BROKEN)
-
-
-def _broken_rules(rows: pl.DataFrame, table: Table) -> list[pl.Expr]:
-    """Where each of the rules is broken that any row breaks."""
-    flags = _flags(table)
-    found = rows.select(flag.any() for flag in flags).row(0)
-    return list(compress(flags, found))
 
 
 @lru_cache

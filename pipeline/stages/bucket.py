@@ -10,9 +10,8 @@ from; a later run takes up those that are the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +22,7 @@ from pipeline.period import Period
 from pipeline.stages.book import Book
 from pipeline.stages.cases import DUPLICATE, SUPERSEDED, Judge
 from pipeline.stages.days import Days
-from pipeline.stages.earlier import replaced_since
+from pipeline.stages.earlier import Earlier
 from pipeline.stages.events import replaced
 from pipeline.stages.fates import Fates, in_names
 from pipeline.stages.kinds import Kinds, kinds_of
@@ -32,6 +31,7 @@ from pipeline.stages.month import Month
 from pipeline.stages.row import Reading
 from pipeline.stages.rows import BucketRows
 from pipeline.stages.terms import UsageTerms
+from pipeline.stages.words import words_of
 from pipeline.store.landing import LandedStore
 from pipeline.store.usage import SLOTS
 from pipeline.store.work import WorkStore
@@ -147,7 +147,7 @@ def run_bucket(task: BucketTask) -> str:
             bucket.slots,
             book,
             task.only_tenants,
-            partial(replaced_since, work, made_of),
+            Earlier(work, made_of),
         )
         work.save(task.name, outcome(opened, work, made_of, task.most_rows))
     return task.name
@@ -159,14 +159,18 @@ def open_bucket(
     slots: range,
     book: Book,
     only_tenants: frozenset[str] | None,
-    replaced: Callable[[BucketRows, Kinds, Judge], pl.DataFrame] = replaced,
+    earlier: Earlier | None = None,
 ) -> OpenBucket:
-    """Bring the rows of some slots and their terms together, and keep one row an event (R11.1)."""
+    """Bring the rows of some slots and their terms together, and keep one row an event (R11.1).
+
+    What is known from an `earlier` run need not be found again.
+    """
     readings = [Reading(one.landing, landed.usage(one.landing), one.ranks) for one in pieces]
-    rows = BucketRows(readings, slots, only_tenants)
+    words = (earlier.words if earlier else words_of)(readings, slots, only_tenants)
+    rows = BucketRows(readings, words, slots, only_tenants)
     kinds = kinds_of(rows, book)
     judge = Judge(book, kinds)
-    twice = replaced(rows, kinds, judge)
+    twice = (earlier.replaced if earlier else replaced)(rows, kinds, judge)
     rows.drop(twice["number"].to_numpy())
     return OpenBucket(book, rows, kinds, judge, twice)
 

@@ -1,13 +1,15 @@
-"""What an earlier run found of events that come again (R11.1), where exports were only added since.
+"""What an earlier run found of a bucket's landings, where exports were only added since.
 
 Belongs here: finding and keeping it. Does not belong here: which rows are replaced
-(`stages.events`).
+(`stages.events`), and what codes stand for (`stages.words`).
 
-A row that was replaced stays so, but for events of which more rows came. So a night looks at those
-alone.
+Codes that were given stay as they are, and a row that was replaced stays so, but for events of
+which more rows came. So a night looks at what is new alone.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 
 import polars as pl
 
@@ -15,31 +17,61 @@ from pipeline.fingerprint import fingerprint
 from pipeline.stages.cases import Judge
 from pipeline.stages.events import replaced
 from pipeline.stages.kinds import Kinds
+from pipeline.stages.row import Reading
 from pipeline.stages.rows import BucketRows
+from pipeline.stages.words import Words, words_of
 from pipeline.store.work import WorkStore
 
 LOOK_BACK = 4
 """So many landings may have been added since."""
 
-_FRAME = "replaced"
+_REPLACED = "replaced"
 
 
-def replaced_since(
-    work: WorkStore, made_of: str, rows: BucketRows, kinds: Kinds, judge: Judge
-) -> pl.DataFrame:
-    """What `replaced` finds, from what is known of the landings that came first; and keep it.
+class Earlier:
+    """What is kept of a bucket; `made_of` names what that depends on besides rows."""
 
-    `made_of` names what it depends on besides rows.
-    """
+    def __init__(self, work: WorkStore, made_of: str) -> None:
+        self._work = work
+        self._made_of = made_of
 
-    def name(landings: int) -> str:
-        return fingerprint(_FRAME, made_of, rows.identity_of_first(landings))
+    def words(
+        self, readings: Sequence[Reading], slots: range, only_tenants: frozenset[str] | None
+    ) -> Words:
+        """What `words_of` gives, from what is known of the first landings; and keep it.
 
-    known = range(rows.landings, max(rows.landings - LOOK_BACK, 1) - 1, -1)
-    before = next((count for count in known if work.has(name(count))), 0)
-    earlier = work.load(name(before), _FRAME) if before else None
-    if earlier is not None and before == rows.landings:
-        return earlier
-    found = replaced(rows, kinds, judge, earlier, rows.first_number(before))
-    work.save(name(rows.landings), {_FRAME: found})
-    return found
+        It depends on no terms.
+        """
+
+        def name(landings: int) -> str:
+            first = [one.landing for one in readings[:landings]]
+            return fingerprint(
+                "words", slots, sorted(only_tenants or ()), only_tenants is None, first
+            )
+
+        before = self._latest(name, len(readings))
+        kept = Words.of(self._work.load_all(name(before))) if before else None
+        if kept is not None and before == len(readings):
+            return kept
+        words = words_of(readings, slots, only_tenants, kept)
+        self._work.save(name(len(readings)), words.as_frames())
+        return words
+
+    def replaced(self, rows: BucketRows, kinds: Kinds, judge: Judge) -> pl.DataFrame:
+        """What `replaced` finds, from what is known of the first landings; and keep it."""
+
+        def name(landings: int) -> str:
+            return fingerprint(_REPLACED, self._made_of, rows.identity_of_first(landings))
+
+        before = self._latest(name, rows.landings)
+        kept = self._work.load(name(before), _REPLACED) if before else None
+        if kept is not None and before == rows.landings:
+            return kept
+        found = replaced(rows, kinds, judge, kept, rows.first_number(before))
+        self._work.save(name(rows.landings), {_REPLACED: found})
+        return found
+
+    def _latest(self, name: Callable[[int], str], landings: int) -> int:
+        """Of how many landings something is kept, of the latest few."""
+        known = range(landings, max(landings - LOOK_BACK, 1) - 1, -1)
+        return next((count for count in known if self._work.has(name(count))), 0)

@@ -14,15 +14,20 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from pipeline.measures.arrays import Ints, Texts
+from pipeline.measures.arrays import Flags, Ints, Texts
 from pipeline.stages.cases import Judge
 from pipeline.stages.keys import keys_by_range
 from pipeline.stages.kinds import Kinds
 from pipeline.stages.row import Rows
 from pipeline.stages.rows import BucketRows
-from pipeline.store.usage import POSITION_BITS, SLOT_BITS
+from pipeline.store.usage import POSITION_BITS, SLOT_BITS, Words
 
 RANGE_ROWS = 1 << 18
+
+_POSITION = np.uint64((1 << POSITION_BITS) - 1)
+
+PARTS = 1 << 18
+"""By so many values of a part of the hash, keys are told apart from new ones before sorting."""
 
 CANDIDATES = 1 << 17
 """About so many candidates are looked at together; all rows of an event always are."""
@@ -147,11 +152,12 @@ def _candidates(rows: BucketRows, since: int) -> Iterator[Candidates]:
     bits = max(len(rows.by_number).bit_length(), SLOT_BITS + POSITION_BITS)
     low = np.uint64((1 << bits) - 1)
     for words, first_numbers in keys_by_range(rows.runs_of_keys(), rows.slots, RANGE_ROWS):
-        number = words & np.uint64((1 << POSITION_BITS) - 1)
+        number = words & _POSITION
         number += first_numbers
-        keys = np.left_shift(words, np.uint64(SLOT_BITS), out=words)
+        asked = _may_be_new(words, number >= np.uint64(since)) if since else slice(None)
+        keys = words[asked] << np.uint64(SLOT_BITS)
         keys &= ~low
-        keys |= number
+        keys |= number[asked]
         keys.sort()
         is_equal = (keys[1:] ^ keys[:-1]) <= low
         shares = np.zeros(len(keys), bool)
@@ -163,3 +169,16 @@ def _candidates(rows: BucketRows, since: int) -> Iterator[Candidates]:
         is_new = numbers[begins + sizes - 1] >= since
         chosen = np.repeat(is_new, sizes)
         yield Candidates(numbers[chosen], np.repeat(numbers[begins], sizes)[chosen])
+
+
+def _may_be_new(words: Words, is_new: Flags) -> Ints:
+    """Where keys are new, or may have a hash that a new one has: few others, and all that do.
+
+    Of a night's keys nearly all are old and without a new one; they need not be sorted.
+    """
+    shifted = words >> np.uint64(POSITION_BITS)
+    part = shifted.view(np.int64)
+    part &= PARTS - 1
+    is_of_new = np.zeros(PARTS, bool)
+    is_of_new[part[is_new]] = True
+    return np.flatnonzero(is_of_new.take(part))

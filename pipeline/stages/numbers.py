@@ -41,6 +41,7 @@ class Numbers:
         self._kind_codes, self._user_codes = kind_codes, user_codes
         self._kinds, self._users = kinds, users
         self.ranks: Ints = np.array([rank for one in readings for rank in one.ranks], np.int64)
+        self._exports_before = np.cumsum([0, *(len(one.ranks) for one in readings)])
 
     def __len__(self) -> int:
         return int(self._first[-1])
@@ -60,11 +61,14 @@ class Numbers:
     def came(self, numbers: Ints) -> tuple[Ints, Ints]:
         """The export that each row came in, as a position in `ranks`, and its row there."""
         export, row = np.empty(len(numbers), np.int64), np.empty(len(numbers), np.int64)
-        before = np.cumsum([0, *(len(reading.ranks) for reading in self._readings)])
         for index, where, positions in self._located(numbers):
             within, row[where] = self._readings[index].landed.whence(positions)
-            export[where] = before[index] + within
+            export[where] = self._exports_before[index] + within
         return export, row
+
+    def rank(self, landing: Ints, export: Ints) -> Ints:
+        """The place in the listing of exports, each given by its landing and its index there."""
+        return self.ranks[self._exports_before[landing] + export]
 
     def events(self, numbers: Ints) -> Texts:
         """The event ids of some rows, as UTF-8."""

@@ -1,8 +1,8 @@
 """A bucket's usage rows, from all the exports that count, as plain numbers.
 
-Belongs here: bringing the landings of a bucket together: one code a kind of row, one code a user,
-one number a row. Does not belong here: what becomes of rows (`stages.cases`), and how they lie in
-the store (`store.usage`).
+Belongs here: bringing the rows of a bucket's landings together, with one number a row. Does not
+belong here: what their codes stand for (`stages.words`), what becomes of rows (`stages.cases`), and
+how they lie in the store (`store.usage`).
 """
 
 from __future__ import annotations
@@ -19,49 +19,52 @@ from pipeline.stages.blocks import Block, stretches_by_day
 from pipeline.stages.keys import LandedRun
 from pipeline.stages.numbers import Numbers
 from pipeline.stages.row import Reading, Rows
-from pipeline.store.dictionary import Dictionary
-from pipeline.store.usage import KIND, NO_USER, USER, Stretch, no_broken, runs_of_keys
-
-_NOT_OURS = -1
-"""The code of kinds and users of other buckets."""
+from pipeline.stages.words import NOT_OURS, Words
+from pipeline.store.usage import NO_USER, Stretch, runs_of_keys
 
 
 class BucketRows:
     """The rows of some slots, block by block of each day, or `by_number`.
 
-    `kinds` and `users` hold the words of every code; `broken` the rows that break a rule by
+    `kinds` and `users` hold what their codes stand for; `broken` the rows that break a rule by
     themselves, with the `rank` of their export. `read_rows` counts the rows read so far, the broken
     and the dropped ones included.
     """
 
     def __init__(
-        self, readings: Sequence[Reading], slots: range, only_tenants: frozenset[str] | None
+        self,
+        readings: Sequence[Reading],
+        words: Words,
+        slots: range,
+        only_tenants: frozenset[str] | None,
     ) -> None:
         self._readings = readings
         self.slots = slots
         self._only = only_tenants
-        kinds, users = Dictionary(KIND), Dictionary(USER)
-        self._kind_codes = [self._codes(one.landed.kinds(slots), kinds) for one in readings]
-        self._user_codes, known = [], []
-        for one in readings:
-            self._user_codes.append(self._codes(one.landed.users(slots), users))
-            known.append(len(users.rows))
-        self._users_known = np.array(known, np.int64)
-        self.kinds, self.users = kinds.rows, users.rows
-        self.broken = pl.concat(
-            [no_broken().with_columns(rank=pl.lit(0, pl.Int32)), *map(self._broken, readings)]
-        )
+        self._words = words
+        self.kinds, self.users = words.kinds, words.users
         self._cells = [one.landed.cells() for one in readings]
         landed = [int(cells["rows"].sum()) for cells in self._cells]
         self._first = np.concatenate([[0], np.cumsum(landed)]).astype(np.int64)
         self.by_number = Numbers(
-            readings, self._first, self._kind_codes, self._user_codes, self.kinds, self.users
+            readings, self._first, words.kind_codes, words.user_codes, self.kinds, self.users
+        )
+        self.broken = words.broken.with_columns(
+            rank=pl.Series(
+                self.by_number.rank(
+                    words.broken["landing"].to_numpy(), words.broken["export"].to_numpy()
+                ),
+                dtype=pl.Int32,
+            )
         )
         self._of_day: dict[int, list[Block]] = {}
         for index, cells in enumerate(self._cells):
             for day, stretches in stretches_by_day(cells, slots).items():
                 self._of_day.setdefault(day, []).append(Block(index, stretches))
         self._dropped = np.empty(0, np.int64)
+        self._users_known = np.maximum.accumulate(
+            [int(codes.max(initial=NO_USER)) + 1 for codes in words.user_codes]
+        )
         self.read_rows = len(self.broken)
 
     @property
@@ -94,12 +97,12 @@ class BucketRows:
         is_inside = np.ones(len(started), bool)
         if since is not None and until is not None:
             is_inside = (since <= started) & (started < until)
-        kind = self._kind_codes[index][landed.read("kind", stretches)]
+        kind = self._words.kind_codes[index][landed.read("kind", stretches)]
         kept = np.flatnonzero(self._is_kept(block, kind, is_inside))
         numbers = [np.arange(first + one.first, first + one.first + one.rows) for one in stretches]
         return Rows(
             kind[kept],
-            self._user_codes[index][landed.read("user", stretches)[kept]],
+            self._words.user_codes[index][landed.read("user", stretches)[kept]],
             started[kept],
             landed.read("ended", stretches)[kept],
             landed.read("quantity", stretches)[kept],
@@ -113,7 +116,7 @@ class BucketRows:
     def kinds_of(self, block: Block) -> Codes32:
         """The kinds of the rows of a block, without the dropped ones."""
         read = self._readings[block.landing].landed.read("kind", block.stretches)
-        kind: Codes32 = self._kind_codes[block.landing][read]
+        kind: Codes32 = self._words.kind_codes[block.landing][read]
         return kind[self._is_kept(block, kind, np.ones(len(kind), bool))]
 
     def identity(self, day: int) -> str:
@@ -165,27 +168,9 @@ class BucketRows:
             for where, first in runs_of_keys(self._cells[n], self.slots)
         ]
 
-    def _codes(self, words: pl.DataFrame, dictionary: Dictionary) -> Codes32:
-        """The bucket's code of each of a landing's kinds or users; the last is for none."""
-        codes = np.full(int(str(words["code"].max() or 0)) + 2, _NOT_OURS, np.int32)
-        asked = words.filter(self._is_asked)
-        codes[asked["code"].to_numpy()] = dictionary.codes_of(asked)
-        return codes
-
-    def _broken(self, reading: Reading) -> pl.DataFrame:
-        rank = pl.col("export").replace_strict(
-            range(len(reading.ranks)), reading.ranks, return_dtype=pl.Int32
-        )
-        broken = reading.landed.broken(self.slots).filter(self._is_asked)
-        return broken.with_columns(rank=rank)
-
-    @property
-    def _is_asked(self) -> pl.Expr:
-        return pl.lit(True) if self._only is None else pl.col("tenant_id").is_in(list(self._only))
-
     def _is_kept(self, block: Block, kind: Codes32, is_inside: Flags) -> Flags:
         """Which rows of a block that are inside are asked for and not dropped."""
-        is_kept = is_inside if self._only is None else is_inside & (kind != _NOT_OURS)
+        is_kept = is_inside if self._only is None else is_inside & (kind != NOT_OURS)
         self.read_rows += int(is_kept.sum())
         before = 0
         for one in block.stretches:

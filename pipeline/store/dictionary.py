@@ -36,6 +36,16 @@ class Dictionary:
         self.rows = pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
         self.within: Codes32 = np.empty(0, np.int32)
 
+    @classmethod
+    def of(cls, rows: pl.DataFrame) -> Dictionary:
+        """The dictionary whose `rows` these are, as another one gave them codes."""
+        known = cls(rows.columns)
+        known._keep(rows, np.zeros(len(rows), np.int32))
+        _, known._row_of_key = known._codes.of(known._keys(rows, rows.columns, known.within))
+        shared = np.setdiff1d(np.arange(len(rows)), known._row_of_key).tolist()
+        known._shared = {(0, rows.row(position)): position for position in shared}
+        return known
+
     def codes_of(self, rows: pl.DataFrame, within: Codes32 | None = None) -> Codes32:
         """The code of each row's texts; a null is a text of its own."""
         if within is None:

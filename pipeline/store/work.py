@@ -45,8 +45,8 @@ class WorkStore:
         with self._opened(name) as packed:
             return pl.read_ipc_stream(BytesIO(packed.read(key)))
 
-    def load_all(self, name: str, but: str) -> dict[str, pl.DataFrame]:
-        """All frames of an outcome but one."""
+    def load_all(self, name: str, but: str = "") -> dict[str, pl.DataFrame]:
+        """All frames of an outcome, but one if that is named."""
         with self._opened(name) as packed:
             return {
                 key: pl.read_ipc_stream(BytesIO(packed.read(key)))

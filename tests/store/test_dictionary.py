@@ -164,3 +164,19 @@ def test_equal_texts_within_different_things_are_different_rows(
             for row, code in zip(rows, codes.tolist(), strict=True):
                 assert given_before.setdefault(row, code) == code, "a row keeps its code"
         assert sorted(given_before.values()) == list(range(len(dictionary.rows)))
+
+
+@pytest.mark.parametrize("hashed", HASHES)
+@settings(max_examples=40, deadline=None)
+@given(first=rows_of_texts, second=rows_of_texts)
+def test_a_dictionary_made_of_anothers_rows_gives_the_same_codes(
+    hashed: Hash, first: list[Row], second: list[Row]
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Dictionary, "_keys", hashed)
+        one = Dictionary(COLUMNS)
+        codes = one.codes_of(_frame(first))
+        other = Dictionary.of(one.rows)
+        assert other.codes_of(_frame(first)).tolist() == codes.tolist()
+        assert other.codes_of(_frame(second)).tolist() == one.codes_of(_frame(second)).tolist()
+        assert other.rows.equals(one.rows)
