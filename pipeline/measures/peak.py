@@ -114,6 +114,6 @@ def without_overlap(user: Ints, start: Ints, end: Ints) -> tuple[Ints, Flags]:
     latest = np.maximum.accumulate((user << bits) | end)
     before = np.concatenate([[-1], latest[:-1]])
     is_same_user = (before >> bits) == user
-    covered_until = np.where(is_same_user, before & ((1 << bits) - 1), 0)
+    covered_until = (before & ((1 << bits) - 1)) * is_same_user
     left = np.maximum(start, covered_until)
     return left, left < end

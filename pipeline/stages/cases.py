@@ -82,10 +82,9 @@ class Judge:
         if day is None:
             return Decided(self._one_by_one(rows), np.arange(len(rows)))
         count, by_kind = len(self._kinds), self._kinds_on(day * DAY_US)
-        is_open = self._is_open(day)[rows.kind]
-        lacks_quantity = np.flatnonzero(rows.quantity == NO_QUANTITY)
         is_summed = self._measure(by_kind) == SUM
-        is_open[lacks_quantity] |= is_summed[rows.kind[lacks_quantity]]
+        is_open = is_summed.take(rows.kind) & (rows.quantity == NO_QUANTITY)
+        is_open |= self._is_open(day).take(rows.kind)
         still_open = np.flatnonzero(is_open)
         if not len(still_open):
             return Decided(by_kind, rows.kind)

@@ -52,8 +52,10 @@ class Fates:
         if np.isin(reason, MISNAMED).any():
             frames["named"] = self._named(cases.kind[billed], own, reason)
         if len(billed) < len(met):
-            fate = cases.fate[decided.case]
-            unbilled, refused = (np.flatnonzero(fate == one) for one in (UNBILLED, QUARANTINED))
+            unbilled, refused = (
+                np.flatnonzero((cases.fate == one).take(decided.case))
+                for one in (UNBILLED, QUARANTINED)
+            )
             if len(unbilled):
                 meter = cases.meter[decided.case[unbilled]]
                 frames["unbilled"] = self._unbilled(rows.at(unbilled), meter)

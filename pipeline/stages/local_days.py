@@ -12,6 +12,9 @@ from pipeline.measures.arrays import Flags, Ints
 from pipeline.period import midnight
 from pipeline.stages.book import Book
 
+FEW = 4
+"""Midnights that are compared with instants one by one: quicker than to look each instant up."""
+
 
 class LocalDays:
     """The days of the book's period, counted from 0, in the zone of each of its tenants."""
@@ -56,7 +59,15 @@ class LocalDays:
         return (self.midnights > begin) & (self.midnights < end)
 
     def _within(self, zone: int, instant: Ints) -> Ints:
+        if not len(instant):
+            return instant
         midnights = self.midnights[zone]
-        number = np.searchsorted(midnights, instant, side="right") - 1
+        earliest, latest = np.searchsorted(midnights, [instant.min(), instant.max()], side="right")
+        if latest - earliest > FEW:
+            number = np.searchsorted(midnights, instant, side="right") - 1
+        else:
+            number = np.full(len(instant), earliest - 1)
+            for midnight_within in midnights[earliest:latest]:
+                number += instant >= midnight_within
         within: Ints = np.clip(number, 0, len(midnights) - 2)
         return within

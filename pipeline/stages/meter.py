@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from pipeline.measures.arrays import Codes32, Ints
@@ -45,10 +46,11 @@ class Meters:
         count = len(book.meters)
         own = np.arange(len(book.owners) * count)
         tenant = book.owners[own // max(count, 1)]
-        self._groups = Groups(tenant * count + own % max(count, 1), book.bounds[0][tenant], count)
-        self._counts_users = np.array(
-            [book.terms.catalogue[name].counts == "users" for name in book.meters], bool
-        )
+        begins, ends = book.bounds
+        self._groups = Groups(tenant * count + own % max(count, 1), begins[tenant], count)
+        self._ends = ends[tenant]
+        counts_users = [book.terms.catalogue[name].counts == "users" for name in book.meters]
+        self._counts_users = np.array(counts_users * len(book.owners), bool)
 
     def measure(
         self, rows: Rows, decided: Decided, carried: Stays, begin: int, end: int
@@ -60,15 +62,15 @@ class Meters:
         part began, `begun`. `on` is the number of a tenant's local day.
         """
         cases, case = decided.cases, decided.case
-        measure = self._measure_of(cases)[case]
+        measure = self._measure_of(cases).take(case)
         own = cases.owner * len(self._book.meters) + cases.meter
         summed = np.flatnonzero(measure == SUM)
         peaked = np.flatnonzero(measure == PEAK)
         seen = np.flatnonzero(measure == DISTINCT)
-        stays = self._stays(rows, peaked, own[case[peaked]])
+        stays = self._stays(rows, peaked, own.take(case.take(peaked)))
         sessions = measure_sessions(
             stays,
-            rows.number[peaked],
+            rows.number.take(peaked),
             carried,
             begin,
             end,
@@ -76,11 +78,11 @@ class Meters:
             self.stretches,
             self._event_ids,
         )
-        is_open = rows.ended[peaked] == OPEN
-        tenant = self._tenant_of_kind[rows.kind[peaked[is_open]]]
-        users, nobodies = self._seen(rows.at(seen), own[case[seen]], begin)
+        still_open = peaked[rows.ended.take(peaked) == OPEN]
+        tenant = self._tenant_of_kind[rows.kind[still_open]]
+        users, nobodies = self._seen(rows.at(seen), own.take(case.take(seen)), begin)
         frames = {
-            "sums": self._sums(rows, summed, own[case[summed]]),
+            "sums": self._sums(rows, summed, own.take(case.take(summed))),
             "open": _counted(tenant, "tenant"),
             "peaks": _dated(sessions.peaks, begin),
             "parts": _dated(sessions.parts, begin),
@@ -89,28 +91,23 @@ class Meters:
         }
         return frames, sessions.carried
 
-    def _measure_of(self, cases: Cases) -> Ints:
+    def _measure_of(self, cases: Cases) -> npt.NDArray[np.int8]:
         """The measure of each case's rows; -1 where they are not billed."""
         measure = self._book.measure[self._tenant_of_kind[cases.kind], cases.meter]
-        return np.where(cases.fate == BILLED, measure, -1)
+        return np.where(cases.fate == BILLED, measure, -1).astype(np.int8)
 
     def _stays(self, rows: Rows, which: Ints, own: Ints) -> Stays:
         """The sessions of some rows, none of them beyond the period."""
-        ends = self._book.bounds[1][self._tenant_of_kind[rows.kind[which]]]
-        user: Codes32 = rows.user[which]
-        counts_users = self._counts_users[own % len(self._book.meters)]
-        return Stays(
-            own,
-            np.where(counts_users, user, NO_USER).astype(np.int32),
-            rows.started[which],
-            np.minimum(rows.ended[which], ends),
-        )
+        user: Codes32 = rows.user.take(which)
+        user[~self._counts_users.take(own)] = NO_USER
+        ends = self._ends.take(own)
+        return Stays(own, user, rows.started.take(which), np.minimum(rows.ended.take(which), ends))
 
     def _sums(self, rows: Rows, which: Ints, own: Ints) -> pl.DataFrame:
         """R4 sum: the quantities of each `own` on each local day."""
         tenant = self._groups.of[own] // len(self._book.meters)
-        on = self.stretches.local_days.number(tenant, rows.started[which])
-        return _sums(own, on, rows.quantity[which])
+        on = self.stretches.local_days.number(tenant, rows.started.take(which))
+        return _sums(own, on, rows.quantity.take(which))
 
     def _seen(self, rows: Rows, own: Ints, begin: int) -> tuple[pl.DataFrame, pl.DataFrame]:
         """R4 distinct: the users of a part, and its rows without one."""

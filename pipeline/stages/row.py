@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from pipeline.measures.arrays import Codes32, Ints
+from pipeline.measures.arrays import Codes32, Flags, Ints, Positions, where
 from pipeline.store.usage import LandedUsage
 
 
@@ -35,9 +34,10 @@ class Rows:
     def __len__(self) -> int:
         return len(self.kind)
 
-    def at(self, chosen: npt.NDArray[Any]) -> Rows:
-        """Some of the rows, by a mask or by positions."""
-        return Rows(*(getattr(self, one.name)[chosen] for one in fields(self)))
+    def at(self, chosen: Flags | Positions) -> Rows:
+        """Some of the rows, by flags or by positions."""
+        positions = where(chosen)
+        return Rows(*(getattr(self, one.name).take(positions) for one in fields(self)))
 
     @staticmethod
     def together(parts: Sequence[Rows]) -> Rows:

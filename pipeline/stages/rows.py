@@ -97,16 +97,16 @@ class BucketRows:
         is_inside = np.ones(len(started), bool)
         if since is not None and until is not None:
             is_inside = (since <= started) & (started < until)
-        kind = self._words.kind_codes[index][landed.read("kind", stretches)]
+        kind = self._words.kind_codes[index].take(landed.read("kind", stretches))
         kept = np.flatnonzero(self._is_kept(block, kind, is_inside))
         numbers = [np.arange(first + one.first, first + one.first + one.rows) for one in stretches]
         return Rows(
-            kind[kept],
-            self._words.user_codes[index][landed.read("user", stretches)[kept]],
-            started[kept],
-            landed.read("ended", stretches)[kept],
-            landed.read("quantity", stretches)[kept],
-            np.concatenate(numbers)[kept],
+            kind.take(kept),
+            self._words.user_codes[index].take(landed.read("user", stretches).take(kept)),
+            started.take(kept),
+            landed.read("ended", stretches).take(kept),
+            landed.read("quantity", stretches).take(kept),
+            np.concatenate(numbers).take(kept),
         )
 
     def starts(self, block: Block) -> Ints:
@@ -116,7 +116,7 @@ class BucketRows:
     def kinds_of(self, block: Block) -> Codes32:
         """The kinds of the rows of a block, without the dropped ones."""
         read = self._readings[block.landing].landed.read("kind", block.stretches)
-        kind: Codes32 = self._words.kind_codes[block.landing][read]
+        kind: Codes32 = self._words.kind_codes[block.landing].take(read)
         return kind[self._is_kept(block, kind, np.ones(len(kind), bool))]
 
     def identity(self, day: int) -> str:
