@@ -166,7 +166,10 @@ def open_bucket(
     What is known from an `earlier` run need not be found again.
     """
     readings = [Reading(one.landing, landed.usage(one.landing), one.ranks) for one in pieces]
-    words = (earlier.words if earlier else words_of)(readings, slots, only_tenants)
+    if earlier:
+        words = earlier.words(readings, slots, only_tenants)
+    else:
+        words = words_of([one.landed for one in readings], slots, only_tenants)
     rows = BucketRows(readings, words, slots, only_tenants)
     kinds = kinds_of(rows, book)
     judge = Judge(book, kinds)

@@ -9,7 +9,8 @@ which more rows came. So a night looks at what is new alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from itertools import takewhile
 
 import polars as pl
 
@@ -19,11 +20,11 @@ from pipeline.stages.events import replaced
 from pipeline.stages.kinds import Kinds
 from pipeline.stages.row import Reading
 from pipeline.stages.rows import BucketRows
-from pipeline.stages.words import Words, words_of
+from pipeline.stages.words import Piece, Words, words_of
 from pipeline.store.work import WorkStore
 
 LOOK_BACK = 4
-"""So many landings may have been added since."""
+"""So many landings may have been added since replaced rows were looked for."""
 
 _REPLACED = "replaced"
 
@@ -38,23 +39,20 @@ class Earlier:
     def words(
         self, readings: Sequence[Reading], slots: range, only_tenants: frozenset[str] | None
     ) -> Words:
-        """What `words_of` gives, from what is known of the first landings; and keep it.
+        """What `words_of` gives, from what is known of the first landings; and keep the rest.
 
         It depends on no terms.
         """
-
-        def name(landings: int) -> str:
-            first = [one.landing for one in readings[:landings]]
-            return fingerprint(
-                "words", slots, sorted(only_tenants or ()), only_tenants is None, first
-            )
-
-        before = self._latest(name, len(readings))
-        kept = Words.of(self._work.load_all(name(before))) if before else None
-        if kept is not None and before == len(readings):
-            return kept
-        words = words_of(readings, slots, only_tenants, kept)
-        self._work.save(name(len(readings)), words.as_frames())
+        asked = sorted(only_tenants) if only_tenants is not None else None
+        landings = [one.landing for one in readings]
+        names = [
+            fingerprint("words", slots, asked, landings[: number + 1])
+            for number in range(len(landings))
+        ]
+        known = [Piece.of(self._work.load_all(name)) for name in takewhile(self._work.has, names)]
+        words = words_of([one.landed for one in readings], slots, only_tenants, known)
+        for name, piece in zip(names[len(known) :], words.pieces[len(known) :], strict=True):
+            self._work.save(name, piece.as_frames())
         return words
 
     def replaced(self, rows: BucketRows, kinds: Kinds, judge: Judge) -> pl.DataFrame:
@@ -63,15 +61,11 @@ class Earlier:
         def name(landings: int) -> str:
             return fingerprint(_REPLACED, self._made_of, rows.identity_of_first(landings))
 
-        before = self._latest(name, rows.landings)
+        latest = range(rows.landings, max(rows.landings - LOOK_BACK, 1) - 1, -1)
+        before = next((count for count in latest if self._work.has(name(count))), 0)
         kept = self._work.load(name(before), _REPLACED) if before else None
         if kept is not None and before == rows.landings:
             return kept
         found = replaced(rows, kinds, judge, kept, rows.first_number(before))
         self._work.save(name(rows.landings), {_REPLACED: found})
         return found
-
-    def _latest(self, name: Callable[[int], str], landings: int) -> int:
-        """Of how many landings something is kept, of the latest few."""
-        known = range(landings, max(landings - LOOK_BACK, 1) - 1, -1)
-        return next((count for count in known if self._work.has(name(count))), 0)

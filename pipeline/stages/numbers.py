@@ -66,10 +66,6 @@ class Numbers:
             export[where] = self._exports_before[index] + within
         return export, row
 
-    def rank(self, landing: Ints, export: Ints) -> Ints:
-        """The place in the listing of exports, each given by its landing and its index there."""
-        return self.ranks[self._exports_before[landing] + export]
-
     def events(self, numbers: Ints) -> Texts:
         """The event ids of some rows, as UTF-8."""
         found = [

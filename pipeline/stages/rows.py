@@ -19,8 +19,8 @@ from pipeline.stages.blocks import Block, stretches_by_day
 from pipeline.stages.keys import LandedRun
 from pipeline.stages.numbers import Numbers
 from pipeline.stages.row import Reading, Rows
-from pipeline.stages.words import NOT_OURS, Words
-from pipeline.store.usage import NO_USER, Stretch, runs_of_keys
+from pipeline.stages.words import NOT_OURS, Words, asked
+from pipeline.store.usage import NO_USER, Stretch, no_broken, runs_of_keys
 
 
 class BucketRows:
@@ -41,21 +41,17 @@ class BucketRows:
         self._readings = readings
         self.slots = slots
         self._only = only_tenants
-        self._words = words
+        self._kind_codes = [piece.kind_codes for piece in words.pieces]
+        self._user_codes = [piece.user_codes for piece in words.pieces]
         self.kinds, self.users = words.kinds, words.users
         self._cells = [one.landed.cells() for one in readings]
         landed = [int(cells["rows"].sum()) for cells in self._cells]
         self._first = np.concatenate([[0], np.cumsum(landed)]).astype(np.int64)
         self.by_number = Numbers(
-            readings, self._first, words.kind_codes, words.user_codes, self.kinds, self.users
+            readings, self._first, self._kind_codes, self._user_codes, self.kinds, self.users
         )
-        self.broken = words.broken.with_columns(
-            rank=pl.Series(
-                self.by_number.rank(
-                    words.broken["landing"].to_numpy(), words.broken["export"].to_numpy()
-                ),
-                dtype=pl.Int32,
-            )
+        self.broken = pl.concat(
+            [no_broken().with_columns(rank=pl.lit(0, pl.Int32)), *map(self._broken, readings)]
         )
         self._of_day: dict[int, list[Block]] = {}
         for index, cells in enumerate(self._cells):
@@ -63,7 +59,7 @@ class BucketRows:
                 self._of_day.setdefault(day, []).append(Block(index, stretches))
         self._dropped = np.empty(0, np.int64)
         self._users_known = np.maximum.accumulate(
-            [int(codes.max(initial=NO_USER)) + 1 for codes in words.user_codes]
+            [int(codes.max(initial=NO_USER)) + 1 for codes in self._user_codes]
         )
         self.read_rows = len(self.broken)
 
@@ -97,12 +93,12 @@ class BucketRows:
         is_inside = np.ones(len(started), bool)
         if since is not None and until is not None:
             is_inside = (since <= started) & (started < until)
-        kind = self._words.kind_codes[index].take(landed.read("kind", stretches))
+        kind = self._kind_codes[index].take(landed.read("kind", stretches))
         kept = np.flatnonzero(self._is_kept(block, kind, is_inside))
         numbers = [np.arange(first + one.first, first + one.first + one.rows) for one in stretches]
         return Rows(
             kind.take(kept),
-            self._words.user_codes[index].take(landed.read("user", stretches).take(kept)),
+            self._user_codes[index].take(landed.read("user", stretches).take(kept)),
             started.take(kept),
             landed.read("ended", stretches).take(kept),
             landed.read("quantity", stretches).take(kept),
@@ -116,7 +112,7 @@ class BucketRows:
     def kinds_of(self, block: Block) -> Codes32:
         """The kinds of the rows of a block, without the dropped ones."""
         read = self._readings[block.landing].landed.read("kind", block.stretches)
-        kind: Codes32 = self._words.kind_codes[block.landing].take(read)
+        kind: Codes32 = self._kind_codes[block.landing].take(read)
         return kind[self._is_kept(block, kind, np.ones(len(kind), bool))]
 
     def identity(self, day: int) -> str:
@@ -167,6 +163,13 @@ class BucketRows:
             for n, reading in enumerate(self._readings)
             for where, first in runs_of_keys(self._cells[n], self.slots)
         ]
+
+    def _broken(self, reading: Reading) -> pl.DataFrame:
+        rank = pl.col("export").replace_strict(
+            range(len(reading.ranks)), reading.ranks, return_dtype=pl.Int32
+        )
+        broken = asked(reading.landed.broken(self.slots), self._only)
+        return broken.with_columns(rank=rank)
 
     def _is_kept(self, block: Block, kind: Codes32, is_inside: Flags) -> Flags:
         """Which rows of a block that are inside are asked for and not dropped."""

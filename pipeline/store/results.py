@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -124,28 +125,36 @@ class ResultStore:
         return in_order(table, rows)
 
     def write(self, period: Period, tables: Mapping[str, Table], parts: Parts) -> None:
-        """Write parts of datasets. Nobody reads them before a run or the ledger names them."""
-        for dataset in sorted({name for name, _ in parts}):
-            table = tables[dataset]
-            frames = {
-                part: _as_declared(table, rows)
-                for (name, part), rows in parts.items()
-                if name == dataset and len(rows)
-            }
-            if not frames:
-                continue
-            rows = pl.concat(
-                in_order(table, frame).with_columns(
-                    billing_period=pl.lit(str(period)), part=pl.lit(part)
-                )
-                for part, frame in frames.items()
+        """Write parts of datasets. Nobody reads them before a run or the ledger names them.
+
+        Datasets are tables apart, so they are written side by side.
+        """
+        datasets = sorted({name for name, _ in parts})
+        with ThreadPoolExecutor(len(datasets) or 1, thread_name_prefix="writer") as writers:
+            for _ in writers.map(lambda name: self._write(period, tables[name], parts), datasets):
+                pass
+
+    def _write(self, period: Period, table: Table, parts: Parts) -> None:
+        """Write the parts of one dataset."""
+        frames = {
+            part: _as_declared(table, rows)
+            for (name, part), rows in parts.items()
+            if name == table.name and len(rows)
+        }
+        if not frames:
+            return
+        rows = pl.concat(
+            in_order(table, frame).with_columns(
+                billing_period=pl.lit(str(period)), part=pl.lit(part)
             )
-            names = ", ".join(f"'{part}'" for part in frames)
-            predicate = f"billing_period = '{period}' AND part IN ({names})"
-            try:
-                self._tables.put(dataset, rows, ["billing_period", "part"], predicate)
-            except ChangedMeanwhile as error:
-                raise PublishedMeanwhile.of(period) from error
+            for part, frame in frames.items()
+        )
+        names = ", ".join(f"'{part}'" for part in frames)
+        predicate = f"billing_period = '{period}' AND part IN ({names})"
+        try:
+            self._tables.put(table.name, rows, ["billing_period", "part"], predicate)
+        except ChangedMeanwhile as error:
+            raise PublishedMeanwhile.of(period) from error
 
     def publish(self, run: Run) -> None:
         """Make a run the published state of its period, if the one before it still is.
