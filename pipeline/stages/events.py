@@ -26,7 +26,10 @@ RANGE_ROWS = 1 << 18
 
 _POSITION = np.uint64((1 << POSITION_BITS) - 1)
 
-PARTS = 1 << 18
+MOSTLY_OLD = 1 << 21
+"""So many keys are looked at together where only those are sorted that a new one may equal."""
+
+PARTS = 1 << 20
 """By so many values of a part of the hash, keys are told apart from new ones before sorting."""
 
 CANDIDATES = 1 << 17
@@ -151,7 +154,8 @@ def _candidates(rows: BucketRows, since: int) -> Iterator[Candidates]:
     """
     bits = max(len(rows.by_number).bit_length(), SLOT_BITS + POSITION_BITS)
     low = np.uint64((1 << bits) - 1)
-    for words, first_numbers in keys_by_range(rows.runs_of_keys(), rows.slots, RANGE_ROWS):
+    at_once = RANGE_ROWS if not since else MOSTLY_OLD
+    for words, first_numbers in keys_by_range(rows.runs_of_keys(), rows.slots, at_once):
         number = words & _POSITION
         number += first_numbers
         asked = _may_be_new(words, number >= np.uint64(since)) if since else slice(None)
