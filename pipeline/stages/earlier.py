@@ -14,7 +14,7 @@ from itertools import takewhile
 
 import polars as pl
 
-from pipeline.fingerprint import fingerprint
+from pipeline.fingerprint import billing_code, fingerprint
 from pipeline.stages.cases import Judge
 from pipeline.stages.events import replaced
 from pipeline.stages.kinds import Kinds
@@ -46,7 +46,7 @@ class Earlier:
         asked = sorted(only_tenants) if only_tenants is not None else None
         landings = [one.landing for one in readings]
         names = [
-            fingerprint("words", slots, asked, landings[: number + 1])
+            fingerprint("words", billing_code(), slots, asked, landings[: number + 1])
             for number in range(len(landings))
         ]
         known = [Piece.of(self._work.load_all(name)) for name in takewhile(self._work.has, names)]

@@ -105,14 +105,14 @@ def warm(bench: Bench, rows: int) -> list[Measured]:
     month, store = bench.feeds(rows, DAILY), bench.fresh("store")
     feeds = linked(month, bench.fresh("feeds"))
     first = bench.run(feeds, store)
-    buckets = len(_buckets(store))
+    kept = len(_kept(store))
     redone: dict[str, int] = {}
 
     def changed(file: str) -> Taken:
         _raise_a_number(feeds / file)
-        before = _buckets(store)
+        before = _kept(store)
         taken = bench.run(feeds, store)
-        redone[file] = len(_buckets(store) - before)
+        redone[file] = len(_kept(store) - before)
         return taken
 
     files = {"nothing": None, "one price": "rates.csv", "one contract": "entitlements.csv"}
@@ -130,8 +130,8 @@ def warm(bench: Bench, rows: int) -> list[Measured]:
     notes = {}
     for (name, taken), file in zip(turns.items(), files.values(), strict=True):
         notes[name] = f"{median(one.wall for one in taken) / first.wall:.2f} of the cold run"
-        if buckets and file:
-            notes[name] += f"; {redone[file]} of {buckets} buckets anew"
+        if kept and file:
+            notes[name] += f"; {redone[file]} of {kept} pieces of work anew"
     return measured(rows, turns, scans, notes)
 
 
@@ -147,8 +147,8 @@ def _raise_a_number(path: Path) -> None:
         csv.writer(file).writerows(lines)
 
 
-def _buckets(store: Path) -> set[str]:
-    """The names of what is kept of each bucket: everything that it was made from."""
+def _kept(store: Path) -> set[str]:
+    """The names of what is kept of buckets and their days: everything that it was made from."""
     return {path.name for path in (store / "work").glob("*/*")}
 
 

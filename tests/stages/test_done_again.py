@@ -210,3 +210,13 @@ def test_work_that_was_thrown_away_is_done_again(place: Path, _done: Done) -> No
     add(place, "b", [])
     assert again(place, _done) == {"acme": MONTH, "bolt": MONTH}
     assert len(work(place)) == len(kept) + 2 * BY_ROWS, "there is one landing more"
+
+
+def test_another_version_takes_up_nothing(
+    place: Path, _done: Done, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = work(place)
+    for room in ("pipeline.request", "pipeline.stages.earlier"):
+        monkeypatch.setattr(f"{room}.billing_code", lambda: "another")
+    assert again(place, _done) == {"acme": MONTH, "bolt": MONTH}
+    assert len(work(place) - before) == 2 * (31 + BY_TERMS + BY_ROWS)
