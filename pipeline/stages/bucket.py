@@ -31,7 +31,7 @@ from pipeline.stages.month import Month
 from pipeline.stages.row import Reading
 from pipeline.stages.rows import BucketRows
 from pipeline.stages.terms import UsageTerms
-from pipeline.stages.words import words_of
+from pipeline.stages.vocabulary import vocabulary_of
 from pipeline.store.landing import LandedStore
 from pipeline.store.usage import SLOTS
 from pipeline.store.work import WorkStore
@@ -167,10 +167,10 @@ def open_bucket(
     """
     readings = [Reading(one.landing, landed.usage(one.landing), one.ranks) for one in pieces]
     if earlier:
-        words = earlier.words(readings, slots, only_tenants)
+        vocabulary = earlier.vocabulary(readings, slots, only_tenants)
     else:
-        words = words_of([one.landed for one in readings], slots, only_tenants)
-    rows = BucketRows(readings, words, slots, only_tenants)
+        vocabulary = vocabulary_of([one.landed for one in readings], slots, only_tenants)
+    rows = BucketRows(readings, vocabulary, slots, only_tenants)
     kinds = kinds_of(rows, book)
     judge = Judge(book, kinds)
     twice = (earlier.replaced if earlier else replaced)(rows, kinds, judge)

@@ -1,7 +1,7 @@
 """What an earlier run found of a bucket's landings, where exports were only added since.
 
 Belongs here: finding and keeping it. Does not belong here: which rows are replaced
-(`stages.events`), and what codes stand for (`stages.words`).
+(`stages.events`), and what codes stand for (`stages.vocabulary`).
 
 Codes that were given stay as they are, and a row that was replaced stays so, but for events of
 which more rows came. So a night looks at what is new alone.
@@ -20,7 +20,7 @@ from pipeline.stages.events import replaced
 from pipeline.stages.kinds import Kinds
 from pipeline.stages.row import Reading
 from pipeline.stages.rows import BucketRows
-from pipeline.stages.words import Piece, Words, words_of
+from pipeline.stages.vocabulary import Piece, Vocabulary, vocabulary_of
 from pipeline.store.work import WorkStore
 
 LOOK_BACK = 4
@@ -36,24 +36,24 @@ class Earlier:
         self._work = work
         self._made_of = made_of
 
-    def words(
+    def vocabulary(
         self, readings: Sequence[Reading], slots: range, only_tenants: frozenset[str] | None
-    ) -> Words:
-        """What `words_of` gives, from what is known of the first landings; and keep the rest.
+    ) -> Vocabulary:
+        """What `vocabulary_of` gives, from what is known of the first landings; and keep the rest.
 
         It depends on no terms.
         """
         asked = sorted(only_tenants) if only_tenants is not None else None
         landings = [one.landing for one in readings]
         names = [
-            fingerprint("words", billing_code(), slots, asked, landings[: number + 1])
+            fingerprint("vocabulary", billing_code(), slots, asked, landings[: number + 1])
             for number in range(len(landings))
         ]
         known = [Piece.of(self._work.load_all(name)) for name in takewhile(self._work.has, names)]
-        words = words_of([one.landed for one in readings], slots, only_tenants, known)
-        for name, piece in zip(names[len(known) :], words.pieces[len(known) :], strict=True):
+        found = vocabulary_of([one.landed for one in readings], slots, only_tenants, known)
+        for name, piece in zip(names[len(known) :], found.pieces[len(known) :], strict=True):
             self._work.save(name, piece.as_frames())
-        return words
+        return found
 
     def replaced(self, rows: BucketRows, kinds: Kinds, judge: Judge) -> pl.DataFrame:
         """What `replaced` finds, from what is known of the first landings; and keep it."""

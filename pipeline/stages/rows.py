@@ -1,8 +1,8 @@
 """A bucket's usage rows, from all the exports that count, as plain numbers.
 
 Belongs here: bringing the rows of a bucket's landings together, with one number a row. Does not
-belong here: what their codes stand for (`stages.words`), what becomes of rows (`stages.cases`), and
-how they lie in the store (`store.usage`).
+belong here: what their codes stand for (`stages.vocabulary`), what becomes of rows
+(`stages.cases`), and how they lie in the store (`store.usage`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pipeline.stages.blocks import Block, stretches_by_day
 from pipeline.stages.keys import LandedRun
 from pipeline.stages.numbers import Numbers
 from pipeline.stages.row import Reading, Rows
-from pipeline.stages.words import NOT_OURS, Words, asked
+from pipeline.stages.vocabulary import NOT_OURS, Vocabulary, asked
 from pipeline.store.usage import NO_USER, Stretch, no_broken, runs_of_keys
 
 
@@ -34,16 +34,16 @@ class BucketRows:
     def __init__(
         self,
         readings: Sequence[Reading],
-        words: Words,
+        vocabulary: Vocabulary,
         slots: range,
         only_tenants: frozenset[str] | None,
     ) -> None:
         self._readings = readings
         self.slots = slots
         self._only = only_tenants
-        self._kind_codes = [piece.kind_codes for piece in words.pieces]
-        self._user_codes = [piece.user_codes for piece in words.pieces]
-        self.kinds, self.users = words.kinds, words.users
+        self._kind_codes = [piece.kind_codes for piece in vocabulary.pieces]
+        self._user_codes = [piece.user_codes for piece in vocabulary.pieces]
+        self.kinds, self.users = vocabulary.kinds, vocabulary.users
         self._cells = [one.landed.cells() for one in readings]
         landed = [int(cells["rows"].sum()) for cells in self._cells]
         self._first = np.concatenate([[0], np.cumsum(landed)]).astype(np.int64)
@@ -58,9 +58,8 @@ class BucketRows:
             for day, stretches in stretches_by_day(cells, slots).items():
                 self._of_day.setdefault(day, []).append(Block(index, stretches))
         self._dropped = np.empty(0, np.int64)
-        self._users_known = np.maximum.accumulate(
-            [int(codes.max(initial=NO_USER)) + 1 for codes in self._user_codes]
-        )
+        known = [int(codes.max(initial=NO_USER)) + 1 for codes in self._user_codes]
+        self._users_known = np.maximum.accumulate(np.array(known, np.int64))
         self.read_rows = len(self.broken)
 
     @property

@@ -131,8 +131,11 @@ class ResultStore:
         """
         datasets = sorted({name for name, _ in parts})
         with ThreadPoolExecutor(len(datasets) or 1, thread_name_prefix="writer") as writers:
-            for _ in writers.map(lambda name: self._write(period, tables[name], parts), datasets):
-                pass
+            written = [
+                writers.submit(self._write, period, tables[name], parts) for name in datasets
+            ]
+        for one in written:
+            one.result()
 
     def _write(self, period: Period, table: Table, parts: Parts) -> None:
         """Write the parts of one dataset."""

@@ -27,7 +27,7 @@ from pipeline.stages.meter import Meters
 from pipeline.stages.parts import DayParts
 from pipeline.stages.row import Reading, Rows
 from pipeline.stages.rows import BucketRows
-from pipeline.stages.words import words_of
+from pipeline.stages.vocabulary import vocabulary_of
 from pipeline.store.landing import LandedStore
 from pipeline.store.usage import DAY_US, SLOTS, LandedUsage, Stretch, slot_of
 from schemas.datasets import DATASETS
@@ -279,7 +279,7 @@ def landed_rows(folder: Path, starts: list[int]) -> BucketRows:
     ]
     landed = land(folder, exports)
     readings = [Reading("landing", landed, (0,))]
-    return BucketRows(readings, words_of([landed], range(SLOTS), None), range(SLOTS), None)
+    return BucketRows(readings, vocabulary_of([landed], range(SLOTS), None), range(SLOTS), None)
 
 
 @some

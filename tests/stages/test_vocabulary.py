@@ -1,4 +1,4 @@
-"""The words of a bucket: of all landings at once, or of the newest with what is kept of others."""
+"""The vocabulary of a bucket: of all landings at once, or of the newest with what is kept of others."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.stages.words import NOT_OURS, Piece, words_of
+from pipeline.stages.vocabulary import NOT_OURS, Piece, vocabulary_of
 from pipeline.store.usage import SLOTS, LandedUsage, slot_of
 from pipeline.store.work import WorkStore
 from tests.store.landings import a_row, land
@@ -45,17 +45,17 @@ def landings(folder: Path, exports: list[list[Row]]) -> list[LandedUsage]:
     known=st.integers(0, 4),
     tenants=st.sampled_from([None, frozenset({"bolt"})]),
 )
-def test_words_of_the_first_landings_are_gone_on_with(
+def test_what_is_known_of_the_first_landings_is_gone_on_with(
     exports: list[list[Row]], known: int, tenants: frozenset[str] | None
 ) -> None:
     with TemporaryDirectory() as folder:
         landed = landings(Path(folder), exports)
-        at_once = words_of(landed, EVERY_SLOT, tenants)
+        at_once = vocabulary_of(landed, EVERY_SLOT, tenants)
         work, kept = WorkStore(Path(folder) / "kept"), []
-        for number, piece in enumerate(words_of(landed[:known], EVERY_SLOT, tenants).pieces):
+        for number, piece in enumerate(vocabulary_of(landed[:known], EVERY_SLOT, tenants).pieces):
             work.save(str(number), piece.as_frames())
             kept.append(Piece.of(work.load_all(str(number))))
-        going_on = words_of(landed, EVERY_SLOT, tenants, kept)
+        going_on = vocabulary_of(landed, EVERY_SLOT, tenants, kept)
         assert going_on.kinds.equals(at_once.kinds)
         assert going_on.users.equals(at_once.users)
         for one, other in zip(going_on.pieces, at_once.pieces, strict=True):
@@ -70,7 +70,7 @@ def test_each_landings_codes_stand_for_its_own_words(tmp_path: Path) -> None:
         [a_row("c", tenant_id="bolt", user_id="u2"), a_row("d", user_id="u1")],
     ]
     landed = landings(tmp_path, exports)
-    words = words_of(landed, EVERY_SLOT, None)
+    words = vocabulary_of(landed, EVERY_SLOT, None)
     for one, piece in zip(landed, words.pieces, strict=True):
         own = one.users(EVERY_SLOT)
         assert words.users[piece.user_codes[own["code"].to_numpy()]].equals(own.drop("code"))
@@ -78,8 +78,8 @@ def test_each_landings_codes_stand_for_its_own_words(tmp_path: Path) -> None:
     assert {*words.users.rows()} == {("acme", "u1"), ("bolt", "u1"), ("bolt", "u2")}
     assert len(words.users) == 3
     for asked in (
-        words_of(landed, EVERY_SLOT, frozenset({"acme"})),
-        words_of(landed, range(slot_of("acme"), slot_of("acme") + 1), None),
+        vocabulary_of(landed, EVERY_SLOT, frozenset({"acme"})),
+        vocabulary_of(landed, range(slot_of("acme"), slot_of("acme") + 1), None),
     ):
         assert asked.users.rows() == [("acme", "u1")]
         assert asked.kinds["tenant_id"].unique().to_list() == ["acme"]

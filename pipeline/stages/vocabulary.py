@@ -1,4 +1,4 @@
-"""The words of a bucket's landings: one code a kind of row, one code a user, for all of them.
+"""The vocabulary of a bucket: one code a kind of row, one code a user, for all its landings.
 
 Belongs here: from the codes of each landing to those of the bucket. Does not belong here: reading
 landings (`store.usage`), and rows (`stages.rows`).
@@ -55,7 +55,7 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class Vocabulary:
     """What the codes of a bucket stand for: `kinds` and `users` hold the words of every code."""
 
     kinds: pl.DataFrame
@@ -63,13 +63,13 @@ class Words:
     pieces: tuple[Piece, ...]
 
 
-def words_of(
+def vocabulary_of(
     landings: Sequence[LandedUsage],
     slots: range,
     only_tenants: frozenset[str] | None,
     known: Sequence[Piece] = (),
-) -> Words:
-    """The words of some slots in landings; of the first ones their pieces may be `known`."""
+) -> Vocabulary:
+    """What some slots of landings speak of; of the first ones the pieces may be `known`."""
     kinds = Dictionary.of(pl.concat([Dictionary(KIND).rows, *(one.kinds for one in known)]))
     users = Dictionary.of(pl.concat([Dictionary(USER).rows, *(one.users for one in known)]))
     pieces = [*known]
@@ -79,7 +79,7 @@ def words_of(
         user_codes = _codes(landed.users(slots), users, only_tenants)
         added = kinds.rows[before[0] :], users.rows[before[1] :]
         pieces.append(Piece(*added, kind_codes, user_codes))
-    return Words(kinds.rows, users.rows, tuple(pieces))
+    return Vocabulary(kinds.rows, users.rows, tuple(pieces))
 
 
 def asked(rows: pl.DataFrame, only_tenants: frozenset[str] | None) -> pl.DataFrame:
