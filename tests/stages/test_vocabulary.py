@@ -1,4 +1,4 @@
-"""The vocabulary of a bucket: of all landings at once, or of the newest with what is kept of others."""
+"""A bucket's vocabulary: of all landings at once, or going on from what is kept of the first ones."""
 
 from __future__ import annotations
 
