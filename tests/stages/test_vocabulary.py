@@ -1,4 +1,4 @@
-"""A bucket's vocabulary: of all landings at once, or going on from what is kept of the first ones."""
+"""A bucket's vocabulary: of all landings at once, or going on from what is kept of the first."""
 
 from __future__ import annotations
 
