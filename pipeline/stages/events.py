@@ -154,7 +154,7 @@ def _candidates(rows: BucketRows, since: int) -> Iterator[Candidates]:
     """
     bits = max(len(rows.by_number).bit_length(), SLOT_BITS + POSITION_BITS)
     low = np.uint64((1 << bits) - 1)
-    at_once = RANGE_ROWS if not since else MOSTLY_OLD
+    at_once = MOSTLY_OLD if since else RANGE_ROWS
     for words, first_numbers in keys_by_range(rows.runs_of_keys(), rows.slots, at_once):
         number = words & _POSITION
         number += first_numbers

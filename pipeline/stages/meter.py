@@ -112,12 +112,11 @@ class Meters:
     def _seen(self, rows: Rows, own: Ints, begin: int) -> tuple[pl.DataFrame, pl.DataFrame]:
         """R4 distinct: the users of a part, and its rows without one."""
         tenant = self._groups.of[own] // len(self._book.meters)
-        begins, ends = self._book.bounds
         return seen_in(
             rows,
             own,
             tenant,
-            (begins[tenant], ends[tenant]),
+            (self._groups.begins.take(own), self._ends.take(own)),
             begin,
             len(self._book.meters),
             self.stretches.local_days,

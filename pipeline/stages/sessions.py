@@ -122,7 +122,7 @@ def measure_sessions(
     stop = np.minimum(pieces.end, end) - begin
     is_inside = start < stop
     if not is_inside.all():
-        inside = where(is_inside)
+        inside = np.flatnonzero(is_inside)
         pieces, start, stop = pieces.at(inside), start.take(inside), stop.take(inside)
     group = groups.of.take(pieces.own)
     table = stretches.within(_present(group), begin, end)
@@ -131,7 +131,8 @@ def measure_sessions(
     own_peak, _ = peaks(Sessions(pieces.own, start, stop), own_codes, np.zeros_like(own_codes))
     peak_at = _earliest_peak(table.group, highest, at).take(group)
     is_open = (start <= peak_at) & (peak_at < stop)
-    open_then = np.bincount(pieces.own.take(where(is_open)), minlength=len(groups.of))[own_codes]
+    open_own = pieces.own.take(np.flatnonzero(is_open))
+    open_then = np.bincount(open_own, minlength=len(groups.of))[own_codes]
     return Measured(
         pl.DataFrame(
             {"group": table.group, "stretch": table.number, "peak": highest, "at": at + begin}
@@ -165,7 +166,7 @@ def lay_down(
     left, is_left = without_overlap(rank, earliest - begin, end - begin)
     left += begin
     if not is_left.all():
-        some = where(is_left)
+        some = np.flatnonzero(is_left)
         personal, left, end = personal.take(some), left.take(some), end.take(some)
     kept = Stays(begun.own.take(personal), begun.user.take(personal), left, end)
     return Stays.together(begun.at(is_lasting & ~is_personal), kept)
