@@ -6,7 +6,7 @@ what is published of the others. Does not belong here: computing and storing the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import polars as pl
 
@@ -62,12 +62,20 @@ class Draft:
         rows = self._results.read(TABLES[dataset], self._request.period, [self._parts[maker]])
         return rows if self._request.only_tenants is None else rows.filter(self._is_asked)
 
-    def to_publish(self) -> Parts:
-        """Everything to be written, by dataset and part."""
-        stages = {stage.name: stage for stage in STAGES}
+    def of_stage(self, stage: Stage) -> Parts:
+        """What is to be written of the datasets that one stage alone makes, once it has run."""
+        return self._to_write(stage.datasets, [stage])
+
+    def of_all_stages(self) -> Parts:
+        """What is to be written of the datasets that every stage adds to, once all have run."""
+        return self._to_write((FINDINGS.name, CONTROLS.name), STAGES)
+
+    def _to_write(self, datasets: Iterable[str], stages: Iterable[Stage]) -> Parts:
         return {
-            (dataset, self._parts[name]): self._joined(stages[name], dataset, frame)
-            for (name, dataset), frame in self._fresh.items()
+            (dataset, self._parts[stage.name]): self._joined(stage, dataset, frame)
+            for dataset in datasets
+            for stage in stages
+            if (frame := self._fresh.get((stage.name, dataset))) is not None
         }
 
     def _joined(self, stage: Stage, dataset: str, frame: pl.DataFrame) -> pl.DataFrame:

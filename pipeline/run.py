@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import Executor, Future, as_completed
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import polars as pl
@@ -34,7 +35,7 @@ from pipeline.stages.terms_rules import Frames
 from pipeline.steps import Progress, Step
 from pipeline.store.landing import LandedStore, Listing
 from pipeline.store.ledger import Ledger
-from pipeline.store.results import ResultStore, Run
+from pipeline.store.results import Parts, ResultStore, Run, Write
 from pipeline.store.work import WorkStore
 from schemas.datasets import FINDINGS
 from schemas.feeds import TERMS
@@ -79,17 +80,34 @@ class WorkedOut:
 
     def keep(self) -> None:
         """Write what is new; it counts once somebody names its parts."""
-        results = ResultStore(self.request.store)
-        results.write(self.request.period, TABLES, self.draft.to_publish())
+        with _writing(self.request) as write:
+            for stage in STAGES:
+                write(self.draft.of_stage(stage))
+            write(self.draft.of_all_stages())
+
+
+def _writing(request: Request) -> AbstractContextManager[Write]:
+    return ResultStore(request.store).writing(request.period, TABLES)
+
+
+def _leave(_: Parts) -> None:
+    """Write nothing."""
 
 
 def execute(request: Request, executor: Executor, progress: Progress) -> Done:
     """Bring the asked stages up to date and publish them together; the caller holds the lock."""
-    return publish(work_out(request, executor, progress))
+    with _writing(request) as write:
+        worked = work_out(request, executor, progress, write)
+    return publish(worked)
 
 
-def work_out(request: Request, executor: Executor, progress: Progress) -> WorkedOut:
-    """Bring the asked stages up to date, as far as they are not, and publish nothing."""
+def work_out(
+    request: Request, executor: Executor, progress: Progress, write: Write = _leave
+) -> WorkedOut:
+    """Bring the asked stages up to date, as far as they are not, and publish nothing.
+
+    Each stage's results are handed to `write` while the next one is at work.
+    """
     landed, results = LandedStore(request.store), ResultStore(request.store)
     work = WorkStore(request.store)
     work.clear_scratch()
@@ -132,20 +150,21 @@ def work_out(request: Request, executor: Executor, progress: Progress) -> Worked
     for stage in todo:
         progress(Step(stage.name))
         draft.add(stage, stage.conclude(evidence))
+        write(draft.of_stage(stage))
         current[stage.name] = parts[stage.name]
+    write(draft.of_all_stages())
     in_order = {stage.name: current[stage.name] for stage in STAGES if stage.name in current}
     redone = tuple(stage.name for stage in todo)
     return WorkedOut(request, listing, inputs, in_order, draft, latest, redone)
 
 
 def publish(worked: WorkedOut) -> Done:
-    """Make what was worked out the published state of its period; it rests on no assumption."""
+    """Make what was worked out and written the published state; it rests on no assumption."""
     if worked.request.assumptions:
         raise AssertionError("what rests on assumptions is never published")
     results = ResultStore(worked.request.store)
     if worked.latest and worked.is_published:
         return Done(worked.latest, has_errors=_has_errors(results, worked.latest))
-    worked.keep()
     run = _next_run(worked)
     results.publish(run)
     before = worked.latest.parts if worked.latest else {}

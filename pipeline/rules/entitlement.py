@@ -30,6 +30,8 @@ def stretches(
     within, definition = period.days, catalogue[meter]
     own = _changes(tenant, (meter,), within)
     bringing = _changes(tenant, definition.included_with, within)
+    if not own and not bringing:
+        return [(within, NOTHING)]
     quantity = brought = NOTHING
     pieces: list[tuple[int, Decimal]] = []
     for day in sorted({within.first, *own, *bringing}):

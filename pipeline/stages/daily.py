@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.stages.local_days import LocalDays
-from pipeline.stages.meter import LOW_BITS
+from pipeline.stages.meter import together
 from schemas.columns import MONEY
 
 ON = ["group", "on"]
@@ -36,12 +36,11 @@ def daily_peaks(peaks: pl.DataFrame, local_days: LocalDays, meters: int) -> pl.D
 
 def daily_sums(sums: pl.DataFrame) -> pl.DataFrame:
     """The quantities of each day, from `group`, `on`, `high` and `low`."""
-    millionths = pl.col("high").cast(pl.Int128) * (1 << LOW_BITS) + pl.col("low")
     return (
         sums.group_by(ON)
         .agg(pl.col("high", "low").sum())
         .sort(ON)
-        .with_columns(usage=millionths.cast(MONEY) / 1_000_000)
+        .with_columns(usage=together())
         .with_columns(so_far=pl.col("usage").cum_sum().over("group"))
         .select(
             "group",

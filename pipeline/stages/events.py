@@ -8,15 +8,15 @@ Candidates share 36 bits of a hash of their event id; what decides is the real (
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
-from pipeline.measures.arrays import Flags, Ints, Texts
+from pipeline.measures.arrays import Ints, Texts
 from pipeline.stages.cases import Judge
-from pipeline.stages.keys import keys_by_range
+from pipeline.stages.keys import ReadRun, keys_by_range
 from pipeline.stages.kinds import Kinds
 from pipeline.stages.row import Rows
 from pipeline.stages.rows import BucketRows
@@ -155,13 +155,9 @@ def _candidates(rows: BucketRows, since: int) -> Iterator[Candidates]:
     bits = max(len(rows.by_number).bit_length(), SLOT_BITS + POSITION_BITS)
     low = np.uint64((1 << bits) - 1)
     at_once = MOSTLY_OLD if since else RANGE_ROWS
-    for words, first_numbers in keys_by_range(rows.runs_of_keys(), rows.slots, at_once):
-        number = words & _POSITION
-        number += first_numbers
-        asked = _may_be_new(words, number >= np.uint64(since)) if since else slice(None)
-        keys = words[asked] << np.uint64(SLOT_BITS)
-        keys &= ~low
-        keys |= number[asked]
+    for runs in keys_by_range(rows.runs_of_keys(), rows.slots, at_once):
+        asked = _may_be_new(runs, since) if since else runs
+        keys = np.concatenate([_numbered(run, low) for run in asked])
         keys.sort()
         is_equal = (keys[1:] ^ keys[:-1]) <= low
         shares = np.zeros(len(keys), bool)
@@ -175,14 +171,35 @@ def _candidates(rows: BucketRows, since: int) -> Iterator[Candidates]:
         yield Candidates(numbers[chosen], np.repeat(numbers[begins], sizes)[chosen])
 
 
-def _may_be_new(words: Words, is_new: Flags) -> Ints:
-    """Where keys are new, or may have a hash that a new one has: few others, and all that do.
+def _numbered(run: ReadRun, low: np.uint64) -> Words:
+    """Keys with the number of their row in the low bits, and the hash above."""
+    keys = run.keys << np.uint64(SLOT_BITS)
+    keys &= ~low
+    number = run.keys & _POSITION
+    number += np.uint64(run.first)
+    keys |= number
+    return keys
+
+
+def _may_be_new(runs: Sequence[ReadRun], since: int) -> Iterator[ReadRun]:
+    """The keys that are new, or may have a hash that a new one has: few others, and all that do.
 
     Of a night's keys nearly all are old and without a new one; they need not be sorted.
     """
-    shifted = words >> np.uint64(POSITION_BITS)
-    part = shifted.view(np.int64)
-    part &= PARTS - 1
     is_of_new = np.zeros(PARTS, bool)
-    is_of_new[part[is_new]] = True
-    return np.flatnonzero(is_of_new.take(part))
+    for run in runs:
+        if run.first >= since:
+            is_of_new[_part(run)] = True
+    for run in runs:
+        if run.first >= since:
+            yield run
+        else:
+            chosen = np.flatnonzero(is_of_new.take(_part(run)))
+            yield ReadRun(run.keys.take(chosen), run.first)
+
+
+def _part(run: ReadRun) -> Ints:
+    """A part of each key's hash."""
+    part = (run.keys >> np.uint64(POSITION_BITS)).view(np.int64)
+    part &= PARTS - 1
+    return part

@@ -68,26 +68,20 @@ class LandedRun:
 Run = LandedRun | ReadRun
 
 
-def keys_by_range(
-    runs: Sequence[Run], slots: range, most_rows: int
-) -> Iterator[tuple[Words, Words]]:
-    """The keys of all runs, so many at most; with each, the number of its run's first row.
+def keys_by_range(runs: Sequence[Run], slots: range, most_rows: int) -> Iterator[list[ReadRun]]:
+    """The keys of all runs, so many at most.
 
     Keys of one slot and hash come together, however many they are.
     """
     return _halved(runs, slots.start << HASH_BITS, slots.stop << HASH_BITS, most_rows)
 
 
-def _halved(
-    runs: Sequence[Run], low: int, high: int, most_rows: int
-) -> Iterator[tuple[Words, Words]]:
+def _halved(runs: Sequence[Run], low: int, high: int, most_rows: int) -> Iterator[list[ReadRun]]:
     """The same, of the keys whose slot and hash, as one number, are in [low, high)."""
     rows = sum(map(len, runs))
     if rows <= most_rows or high - low == 1:
         if rows:
-            read = [run.read() for run in runs]
-            firsts = np.array([run.first for run in read], np.uint64)
-            yield np.concatenate([run.keys for run in read]), np.repeat(firsts, [*map(len, read)])
+            yield [run.read() for run in runs]
         return
     if rows <= AT_ONCE:
         runs = [run.read() for run in runs]

@@ -28,11 +28,18 @@ from pipeline.stages.sessions import (
 )
 from pipeline.stages.stretches import Stretches
 from pipeline.store.usage import NO_USER, OPEN
+from schemas.columns import MONEY
 
 Frames = dict[str, pl.DataFrame]
 
 LOW_BITS = 32
 """Sums of millionths are kept in two halves: neither can overflow 64 bits in a day."""
+
+
+def together() -> pl.Expr:
+    """The halves `high` and `low` of sums of millionths, as quantities, exactly."""
+    millionths = pl.col("high").cast(pl.Int128) * (1 << LOW_BITS) + pl.col("low")
+    return millionths.cast(MONEY) / 1_000_000
 
 
 class Meters:

@@ -5,9 +5,6 @@ Belongs here: naming. Does not belong here: measuring anything (`stages.month`, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import date
-from decimal import Decimal
 from typing import NamedTuple
 
 import numpy as np
@@ -21,16 +18,8 @@ from schemas.datasets import DAILY, OCCUPANCY
 IN_STRETCH = ["group", "stretch"]
 
 
-class Stretch(NamedTuple):
-    """What was measured in a stretch: a row of `occupancy`, in codes."""
-
-    group: int
-    stretch: int
-    first_day: int
-    entitlement: Decimal
-    usage: Decimal
-    at: int
-    tenant_usage: Decimal
+USED = ["group", "stretch", "first_day", "entitlement", "usage", "at", "tenant_usage"]
+"""What was measured in a stretch: a row of `occupancy`, in codes; the first day is an ordinal."""
 
 
 class Metered(NamedTuple):
@@ -53,17 +42,17 @@ class Naming:
     def metered(
         self,
         parts: pl.DataFrame,
-        stretches: Sequence[Stretch],
+        used: pl.DataFrame,
         daily: pl.DataFrame,
         measure: int,
     ) -> Metered:
-        """All of it of one measure; `daily` is in codes, as `stages.daily` gives it."""
+        """All of it of one measure: of USED, and `daily` in codes, as `stages.daily` gives it."""
         ends = daily.group_by(IN_STRETCH).agg(pl.col("so_far").last())
         by_day = {"measure": [MEASURES[measure]], "usage": [ends["so_far"].sum()]}
         return Metered(
             parts,
-            self._occupancy(stretches, measure),
-            self._daily(stretches, daily),
+            self._occupancy(used, measure),
+            self._daily(used, daily),
             pl.DataFrame(by_day, schema={"measure": pl.String(), "usage": MONEY}),
         )
 
@@ -78,31 +67,24 @@ class Naming:
         )
 
     def _dates(self, on: pl.Series) -> pl.Series:
-        first = self._book.period.days.first - EPOCH_DAY
-        return (on + first).cast(pl.Int32).cast(pl.Date)
+        return _as_dates(on + self._book.period.days.first)
 
-    def _occupancy(self, rows: Sequence[Stretch], measure: int) -> pl.DataFrame:
-        columns = list(zip(*rows, strict=True)) or [()] * len(Stretch._fields)
-        of: Mapping[str, Sequence[object]] = dict(zip(Stretch._fields, columns, strict=True))
+    def _occupancy(self, used: pl.DataFrame, measure: int) -> pl.DataFrame:
         return pl.DataFrame(
             {
-                **self._named(pl.Series(of["group"], dtype=pl.Int64)),
-                "first_day": [date.fromordinal(int(str(day))) for day in of["first_day"]],
-                "entitlement": of["entitlement"],
-                "usage": of["usage"],
-                "at": pl.Series(np.array(of["at"], np.int64)).cast(INSTANT),
-                "tenant_usage": of["tenant_usage"],
-                "measure": pl.repeat(MEASURES[measure], len(rows), dtype=pl.String, eager=True),
+                **self._named(used["group"]),
+                "first_day": _as_dates(used["first_day"]),
+                "entitlement": used["entitlement"],
+                "usage": used["usage"].cast(MONEY),
+                "at": used["at"].cast(INSTANT),
+                "tenant_usage": used["tenant_usage"].cast(MONEY),
+                "measure": pl.repeat(MEASURES[measure], len(used), dtype=pl.String, eager=True),
             },
             schema=OCCUPANCY.dtypes,
         )
 
-    def _daily(self, stretches: Sequence[Stretch], daily: pl.DataFrame) -> pl.DataFrame:
-        included = pl.DataFrame(
-            [(one.group, one.stretch, one.entitlement) for one in stretches],
-            schema={**dict.fromkeys(IN_STRETCH, pl.Int64()), "entitlement": MONEY},
-            orient="row",
-        )
+    def _daily(self, used: pl.DataFrame, daily: pl.DataFrame) -> pl.DataFrame:
+        included = used.select(*IN_STRETCH, "entitlement")
         rows = daily.join(included, on=IN_STRETCH, how="left", maintain_order="left")
         return pl.DataFrame(
             {
@@ -122,3 +104,8 @@ class Naming:
             "tenant_id": self._tenants.gather(tenant),
             "meter": pl.Series(self._book.meters, dtype=pl.String).gather(meter),
         }
+
+
+def _as_dates(days: pl.Series) -> pl.Series:
+    """Ordinals of days as dates."""
+    return (days - EPOCH_DAY).cast(pl.Int32).cast(pl.Date)

@@ -15,8 +15,8 @@ from pipeline.measures.arrays import Ints
 from pipeline.rules.entitlement import allowance
 from pipeline.stages.book import DISTINCT, PEAK, SUM, Book
 from pipeline.stages.daily import daily_peaks, daily_sums, daily_users
-from pipeline.stages.meter import LOW_BITS, Frames
-from pipeline.stages.metered import IN_STRETCH, Metered, Naming, Stretch
+from pipeline.stages.meter import Frames, together
+from pipeline.stages.metered import IN_STRETCH, USED, Metered, Naming
 from pipeline.stages.stretches import Stretches
 from schemas.columns import MONEY
 
@@ -50,32 +50,35 @@ class Month:
             "open_sessions": opened.select(
                 self._tenants.gather(opened["tenant"]).alias("tenant_id"), "rows"
             ),
-            "sums": pl.DataFrame(
-                {"quantity": _quantities(total)},
-                schema={"quantity": MONEY},
-            ),
+            "sums": total.select(quantity=together()),
         }
 
     def _sums(self, sums: pl.DataFrame) -> Metered:
         """R4 sum, R5.5: the quantities, and each tenant's allowance."""
         # Sums of halves fit 64 bits for any number of rows below 2^31.
         of_own = sums.group_by("own").agg(pl.col("high", "low").sum()).sort("own")
-        quantities = _quantities(of_own)
-        totals: dict[int, Decimal] = {}
-        for group, quantity in zip(self._groups(of_own["own"]).tolist(), quantities, strict=True):
-            totals[group] = totals.get(group, Decimal(0)) + quantity
-        first = self._book.period.days.first
-        stretches = []
-        for group, total in totals.items():
-            pieces = [(days, amount) for days, _, amount in self._stretches.of(group)]
-            included = allowance(pieces, self._book.period)
-            begins = int(self._book.bounds[0][group // self._meters])
-            stretches.append(Stretch(group, 0, first, included, total, begins, total))
-        used = pl.Series(quantities, dtype=MONEY)
-        daily = daily_sums(sums.with_columns(group=pl.Series(self._groups(sums["own"]))))
-        return self._naming.metered(
-            self._naming.parts(of_own["own"], used, used), stretches, daily, SUM
+        of_own = of_own.select("own", quantity=together())
+        of_group = (
+            of_own.with_columns(group=pl.Series(self._groups(of_own["own"])))
+            .group_by("group")
+            .agg(usage=pl.col("quantity").sum())
+            .sort("group")
         )
+        used = of_group.with_columns(
+            stretch=pl.lit(0, pl.Int64),
+            first_day=self._book.period.days.first,
+            entitlement=pl.Series([*map(self._allowance, of_group["group"])], dtype=MONEY),
+            at=pl.Series(self._book.bounds[0][of_group["group"].to_numpy() // self._meters]),
+            tenant_usage="usage",
+        )
+        daily = daily_sums(sums.with_columns(group=pl.Series(self._groups(sums["own"]))))
+        named = self._naming.parts(of_own["own"], of_own["quantity"], of_own["quantity"])
+        return self._naming.metered(named, used.select(USED), daily, SUM)
+
+    def _allowance(self, group: int) -> Decimal:
+        """R5.5: what is included of a summed meter."""
+        pieces = [(days, amount) for days, _, amount in self._stretches.of(group)]
+        return allowance(pieces, self._book.period)
 
     def _peaks(self, peaks: pl.DataFrame, parts: pl.DataFrame) -> Metered:
         """R4 peak: the highest of all days, the earliest on ties, split at that instant (R4.4)."""
@@ -94,26 +97,19 @@ class Month:
             .agg(pl.col("quantity").filter(then).sum(), pl.col("own_peak").max())
             .sort("own")
         )
-        best = {(group, n): (peak, at) for group, n, peak, at in in_stretch.iter_rows()}
-        stretches = []
-        for group, total in of_group.select("group", "peak").sort("group").iter_rows():
-            for n, (days, since, included) in enumerate(self._stretches.of(group)):
+        used = (
+            self._stretches.told(of_group["group"].sort())
+            .join(of_group.select("group", tenant_usage="peak"), on="group")
+            .join(in_stretch, on=IN_STRETCH, how="left")
+            .with_columns(
+                usage=pl.col("peak").fill_null(0),
                 # A stretch without sessions has its peak of 0 as it begins.
-                peak, at = best.get((group, n), (0, since))
-                stretches.append(
-                    Stretch(
-                        group,
-                        n,
-                        days.first,
-                        included,
-                        Decimal(peak),
-                        at if peak else since,
-                        Decimal(total),
-                    )
-                )
+                at=pl.when(pl.col("peak") > 0).then("at").otherwise("since"),
+            )
+        )
         named = self._naming.parts(of_own["own"], of_own["quantity"], of_own["own_peak"])
         daily = daily_peaks(peaks, self._stretches.local_days, self._meters)
-        return self._naming.metered(named, stretches, daily, PEAK)
+        return self._naming.metered(named, used.select(USED), daily, PEAK)
 
     def _users(self, seen: pl.DataFrame, nobodies: pl.DataFrame) -> Metered:
         """R4 distinct: each user once; of the subscription on which they were seen first."""
@@ -130,39 +126,34 @@ class Month:
             nobodies.select("group", "days", n="rows"),
         )
         reached = self._reached(present)
-        of_stretch = reached.group_by(IN_STRETCH).agg(pl.col("n").sum())
-        in_stretch = {(group, n): users for group, n, users in of_stretch.iter_rows()}
         owned = owned.with_columns(group=pl.Series(self._groups(owned["own"])))
-        stretches = []
-        for group, total in (
-            owned.group_by("group").agg(pl.col("n").sum()).sort("group").iter_rows()
-        ):
-            for n, (days, since, included) in enumerate(self._stretches.of(group)):
-                users = Decimal(in_stretch.get((group, n), 0))
-                stretches.append(
-                    Stretch(group, n, days.first, included, users, since, Decimal(total))
-                )
+        of_group = owned.group_by("group").agg(tenant_usage=pl.col("n").sum()).sort("group")
+        used = (
+            self._stretches.told(of_group["group"])
+            .join(of_group, on="group")
+            .join(
+                reached.group_by(IN_STRETCH).agg(usage=pl.col("n").sum()), on=IN_STRETCH, how="left"
+            )
+            .with_columns(pl.col("usage").fill_null(0), at="since")
+        )
         parts = alone.join(owned, on="own", how="left", suffix="_first").sort("own")
         quantity = parts["n_first"].fill_null(0)
         named_parts = self._naming.parts(parts["own"], quantity, parts["n"])
         daily = daily_users(present, reached, len(self._book.period.days))
-        return self._naming.metered(named_parts, stretches, daily, DISTINCT)
+        return self._naming.metered(named_parts, used.select(USED), daily, DISTINCT)
 
     def _reached(self, present: pl.DataFrame) -> pl.DataFrame:
         """How many users, `n`, are seen first in a stretch on each of its days, `on`."""
         zero = self._book.period.days.first
-        of_stretch = [
-            (group, n, (1 << days.after - zero) - (1 << days.first - zero))
-            for group in present["group"].unique().to_list()
-            for n, (days, _, _) in enumerate(self._stretches.of(group))
-        ]
-        schema = {"group": pl.Int64(), "stretch": pl.Int64(), "its_days": pl.UInt32()}
-        stretches = pl.DataFrame(of_stretch, schema=schema, orient="row")
-        first = (pl.col("days") & pl.col("its_days")).bitwise_trailing_zeros()
+        stretches = self._stretches.told(present["group"].unique().sort())
+        first, after = (stretches[name].to_numpy() - zero for name in ("first_day", "after_day"))
+        its_days = pl.Series((1 << after) - (1 << first), dtype=pl.UInt32)
+        stretches = stretches.select(*IN_STRETCH, its_days=its_days)
+        on = (pl.col("days") & pl.col("its_days")).bitwise_trailing_zeros()
         return (
             present.join(stretches, on="group")
             .filter((pl.col("days") & pl.col("its_days")) != 0)
-            .group_by(*IN_STRETCH, on=first.cast(pl.Int64))
+            .group_by(*IN_STRETCH, on=on.cast(pl.Int64))
             .agg(pl.col("n").sum())
         )
 
@@ -180,11 +171,3 @@ def _count() -> pl.Expr:
 def _added(key: list[str], *counts: pl.DataFrame) -> pl.DataFrame:
     """Counts `n` of the same keys, added up."""
     return pl.concat(one.select(*key, "n") for one in counts).group_by(key).agg(pl.col("n").sum())
-
-
-def _quantities(sums: pl.DataFrame) -> list[Decimal]:
-    """The halves of sums put together."""
-    return [
-        Decimal((high << LOW_BITS) + low).scaleb(-6)
-        for high, low in sums.select("high", "low").iter_rows()
-    ]

@@ -10,11 +10,25 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 import numpy as np
+import polars as pl
 
 from pipeline.measures.arrays import Ints
 from pipeline.period import Days
 from pipeline.stages.book import Book
 from pipeline.stages.local_days import LocalDays
+from schemas.columns import MONEY
+
+STRETCHES = pl.Schema(
+    {
+        "group": pl.Int64(),
+        "stretch": pl.Int64(),
+        "first_day": pl.Int64(),
+        "after_day": pl.Int64(),
+        "since": pl.Int64(),
+        "entitlement": MONEY,
+    }
+)
+"""Stretches as a frame: `stretch` counts in the group, days are ordinals, `since` an instant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +91,16 @@ class Stretches:
             tenant, meter = divmod(group, len(self._book.meters))
             self._of[group] = self._book.stretches(tenant, meter)
         return self._of[group]
+
+    def told(self, groups: pl.Series) -> pl.DataFrame:
+        """The stretches of some groups, in their order: STRETCHES."""
+        rows = [
+            (group, number, days.first, days.after, since, included)
+            for group in groups.to_list()
+            for number, (days, since, included) in enumerate(self.of(group))
+        ]
+        columns = zip(*rows, strict=True) if rows else ((),) * len(STRETCHES)
+        return pl.DataFrame(dict(zip(STRETCHES, columns, strict=True)), STRETCHES)
 
     def table(self, groups: Ints) -> Table:
         """The stretches of some groups, given in order. A group's first is since ever."""

@@ -11,8 +11,9 @@ of `runs` names is ever changed or deleted.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -89,6 +90,8 @@ class Run:
 Parts = Mapping[tuple[str, str], pl.DataFrame]
 """(dataset, part) to its rows."""
 
+Write = Callable[[Parts], None]
+
 
 class ResultStore:
     """The published results of a store."""
@@ -125,17 +128,29 @@ class ResultStore:
         return in_order(table, rows)
 
     def write(self, period: Period, tables: Mapping[str, Table], parts: Parts) -> None:
-        """Write parts of datasets. Nobody reads them before a run or the ledger names them.
+        """Write parts of datasets. Nobody reads them before a run or the ledger names them."""
+        with self.writing(period, tables) as write:
+            write(parts)
 
-        Datasets are tables apart, so they are written side by side.
+    @contextmanager
+    def writing(self, period: Period, tables: Mapping[str, Table]) -> Iterator[Write]:
+        """Something that writes parts while the block goes on; they are written once it ends.
+
+        Datasets are tables apart, so they are written side by side; all parts of one are to be
+        given together.
         """
-        datasets = sorted({name for name, _ in parts})
-        with ThreadPoolExecutor(len(datasets) or 1, thread_name_prefix="writer") as writers:
-            written = [
-                writers.submit(self._write, period, tables[name], parts) for name in datasets
-            ]
-        for one in written:
-            one.result()
+        with ThreadPoolExecutor(len(tables), thread_name_prefix="writer") as writers:
+            tasks: list[Future[None]] = []
+
+            def write(parts: Parts) -> None:
+                datasets = sorted({name for name, _ in parts})
+                tasks.extend(
+                    writers.submit(self._write, period, tables[name], parts) for name in datasets
+                )
+
+            yield write
+        for task in tasks:
+            task.result()
 
     def _write(self, period: Period, table: Table, parts: Parts) -> None:
         """Write the parts of one dataset."""

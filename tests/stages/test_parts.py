@@ -349,14 +349,11 @@ def test_keys_of_one_hash_come_together(runs: list[list[int]], most: int, seed: 
         ]
         sorted_runs.append(keys.ReadRun(np.array(sorted(words), np.uint64), number << 20))
     ranges = list(keys.keys_by_range(sorted_runs, range(7, 10), most))
-    found = [
-        (int(key), int(first))
-        for words, firsts in ranges
-        for key, first in zip(words, firsts, strict=True)
-    ]
+    found = [(int(key), run.first) for one in ranges for run in one for key in run.keys]
     assert sorted(found) == sorted((int(key), run.first) for run in sorted_runs for key in run.keys)
-    hashes_of = [{int(key) >> 20 for key in words} for words, _ in ranges]
+    hashes_of = [{int(key) >> 20 for run in one for key in run.keys} for one in ranges]
     assert all(
-        len(words) <= most or len(of) == 1 for (words, _), of in zip(ranges, hashes_of, strict=True)
+        sum(map(len, one)) <= most or len(of) == 1
+        for one, of in zip(ranges, hashes_of, strict=True)
     )
     assert sum(map(len, hashes_of)) == len(set().union(*hashes_of)), "no hash is in two ranges"
