@@ -166,10 +166,7 @@ def open_bucket(
     What is known from an `earlier` run need not be found again.
     """
     readings = [Reading(one.landing, landed.usage(one.landing), one.ranks) for one in pieces]
-    if earlier:
-        vocabulary = earlier.vocabulary(readings, slots, only_tenants)
-    else:
-        vocabulary = vocabulary_of([one.landed for one in readings], slots, only_tenants)
+    vocabulary = (earlier.vocabulary if earlier else vocabulary_of)(readings, slots, only_tenants)
     rows = BucketRows(readings, vocabulary, slots, only_tenants)
     kinds = kinds_of(rows, book)
     judge = Judge(book, kinds)

@@ -50,7 +50,7 @@ class Earlier:
             for number in range(len(landings))
         ]
         known = [Piece.of(self._work.load_all(name)) for name in takewhile(self._work.has, names)]
-        found = vocabulary_of([one.landed for one in readings], slots, only_tenants, known)
+        found = vocabulary_of(readings, slots, only_tenants, known)
         for name, piece in zip(names[len(known) :], found.pieces[len(known) :], strict=True):
             self._work.save(name, piece.as_frames())
         return found

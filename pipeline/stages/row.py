@@ -6,18 +6,17 @@ Belongs here: the form that rows have between store and measures. Does not belon
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.measures.arrays import Codes32, Flags, Ints, Positions, where
+from pipeline.measures.arrays import Codes32, Columns, Ints
 from pipeline.store.usage import LandedUsage
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(Columns):
     """Some rows: codes of their kind and user (NO_USER: none), what they state, their number.
 
     Arrays of one length; `started`, `ended` (OPEN: none) in microseconds, `quantity` (NO_QUANTITY:
@@ -31,25 +30,10 @@ class Rows:
     quantity: Ints
     number: Ints
 
-    def __len__(self) -> int:
-        return len(self.kind)
-
-    def at(self, chosen: Flags | Positions) -> Rows:
-        """Some of the rows, by flags or by positions."""
-        positions = where(chosen)
-        return Rows(*(getattr(self, one.name).take(positions) for one in fields(self)))
-
-    @staticmethod
-    def together(parts: Sequence[Rows]) -> Rows:
-        """All rows of the parts."""
-        if len(parts) == 1:
-            return parts[0]
-        return Rows(
-            *(
-                np.concatenate([np.empty(0, kind), *(getattr(part, name) for part in parts)])
-                for name, kind in COLUMNS.items()
-            )
-        )
+    @classmethod
+    def none(cls) -> Rows:
+        """No rows."""
+        return cls(*(np.empty(0, kind) for kind in COLUMNS.values()))
 
 
 COLUMNS = {

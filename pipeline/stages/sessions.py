@@ -16,7 +16,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 import polars as pl
 
-from pipeline.measures.arrays import Codes32, Flags, Ints, Positions, where
+from pipeline.measures.arrays import Codes32, Columns, Ints
 from pipeline.measures.peak import Sessions, peaks, without_overlap
 from pipeline.stages.stretches import Stretches
 from pipeline.store.usage import NO_USER
@@ -26,7 +26,7 @@ EventIds = Callable[[Ints], list[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
-class Stays:
+class Stays(Columns):
     """Sessions of a bucket: arrays of one length.
 
     `own` is owner and meter as one code; `user` is NO_USER where users do not count (R4.2); `start`
@@ -37,21 +37,6 @@ class Stays:
     user: Codes32
     start: Ints
     end: Ints
-
-    def __len__(self) -> int:
-        return len(self.own)
-
-    def at(self, chosen: Flags | Positions) -> Stays:
-        """Some of them, by flags or by positions."""
-        positions = where(chosen)
-        return Stays(*(getattr(self, one.name).take(positions) for one in fields(self)))
-
-    @staticmethod
-    def together(*parts: Stays) -> Stays:
-        """All of them."""
-        return Stays(
-            *(np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(Stays))
-        )
 
     def as_frame(self) -> pl.DataFrame:
         """What later parts need to know of them."""
@@ -64,11 +49,11 @@ class Stays:
         """Sessions as they were kept."""
         return Stays(*(frame[one.name].to_numpy() for one in fields(Stays)))
 
-    @staticmethod
-    def none() -> Stays:
+    @classmethod
+    def none(cls) -> Stays:
         """No sessions."""
         nothing = np.empty(0, np.int64)
-        return Stays(nothing, np.empty(0, np.int32), nothing, nothing)
+        return cls(nothing, np.empty(0, np.int32), nothing, nothing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +101,7 @@ def measure_sessions(
     rows of the sessions that began.
     """
     laid_down = lay_down(begun, numbers, carried, begin, groups.meters, event_ids)
-    pieces = Stays.together(carried, laid_down) if len(carried) else laid_down
+    pieces = Stays.together([carried, laid_down]) if len(carried) else laid_down
     beyond = pieces.at(pieces.end > end)
     start = np.maximum(pieces.start, groups.not_before(pieces.own, begin)) - begin
     stop = np.minimum(pieces.end, end) - begin
@@ -169,7 +154,7 @@ def lay_down(
         some = np.flatnonzero(is_left)
         personal, left, end = personal.take(some), left.take(some), end.take(some)
     kept = Stays(begun.own.take(personal), begun.user.take(personal), left, end)
-    return Stays.together(begun.at(is_lasting & ~is_personal), kept)
+    return Stays.together([begun.at(is_lasting & ~is_personal), kept])
 
 
 def in_order(who: Ints, started: Ints, number: Ints, event_ids: EventIds) -> Ints:

@@ -16,8 +16,9 @@ import numpy as np
 import polars as pl
 
 from pipeline.measures.arrays import Codes32
+from pipeline.stages.row import Reading
 from pipeline.store.dictionary import Dictionary
-from pipeline.store.usage import KIND, USER, LandedUsage
+from pipeline.store.usage import KIND, USER
 
 NOT_OURS = -1
 """The code of kinds and users of other buckets."""
@@ -64,7 +65,7 @@ class Vocabulary:
 
 
 def vocabulary_of(
-    landings: Sequence[LandedUsage],
+    readings: Sequence[Reading],
     slots: range,
     only_tenants: frozenset[str] | None,
     known: Sequence[Piece] = (),
@@ -73,7 +74,7 @@ def vocabulary_of(
     kinds = Dictionary.of(pl.concat([Dictionary(KIND).rows, *(one.kinds for one in known)]))
     users = Dictionary.of(pl.concat([Dictionary(USER).rows, *(one.users for one in known)]))
     pieces = [*known]
-    for landed in landings[len(known) :]:
+    for _, landed, _ in readings[len(known) :]:
         before = len(kinds.rows), len(users.rows)
         kind_codes = _codes(landed.kinds(slots), kinds, only_tenants)
         user_codes = _codes(landed.users(slots), users, only_tenants)

@@ -279,7 +279,7 @@ def landed_rows(folder: Path, starts: list[int]) -> BucketRows:
     ]
     landed = land(folder, exports)
     readings = [Reading("landing", landed, (0,))]
-    return BucketRows(readings, vocabulary_of([landed], range(SLOTS), None), range(SLOTS), None)
+    return BucketRows(readings, vocabulary_of(readings, range(SLOTS), None), range(SLOTS), None)
 
 
 @some

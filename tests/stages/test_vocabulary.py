@@ -8,8 +8,9 @@ from tempfile import TemporaryDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.stages.row import Reading
 from pipeline.stages.vocabulary import NOT_OURS, Piece, vocabulary_of
-from pipeline.store.usage import SLOTS, LandedUsage, slot_of
+from pipeline.store.usage import SLOTS, slot_of
 from pipeline.store.work import WorkStore
 from tests.store.landings import a_row, land
 from tests.support import Row
@@ -30,12 +31,12 @@ rows = st.lists(
 )
 
 
-def landings(folder: Path, exports: list[list[Row]]) -> list[LandedUsage]:
+def landings(folder: Path, exports: list[list[Row]]) -> list[Reading]:
     """Each export landed on its own."""
     landed = []
     for number, export in enumerate(exports):
         (place := folder / str(number)).mkdir()
-        landed.append(land(place, [export]))
+        landed.append(Reading(str(number), land(place, [export]), (number,)))
     return landed
 
 
@@ -72,7 +73,7 @@ def test_each_landings_codes_stand_for_its_own_words(tmp_path: Path) -> None:
     landed = landings(tmp_path, exports)
     words = vocabulary_of(landed, EVERY_SLOT, None)
     for one, piece in zip(landed, words.pieces, strict=True):
-        own = one.users(EVERY_SLOT)
+        own = one.landed.users(EVERY_SLOT)
         assert words.users[piece.user_codes[own["code"].to_numpy()]].equals(own.drop("code"))
         assert piece.user_codes[-1] == NOT_OURS
     assert {*words.users.rows()} == {("acme", "u1"), ("bolt", "u1"), ("bolt", "u2")}
