@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cached_property
 
 import polars as pl
 
@@ -39,7 +40,7 @@ class Conclusion:
     controls: list[Control] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Evidence:
     """What a stage concludes from.
 
@@ -65,7 +66,7 @@ class Evidence:
         """The usage rows of all listed exports, as they were counted when they were read."""
         return sum(export.rows for export in self.listing.of(USAGE.name))
 
-    @property
+    @cached_property
     def measured(self) -> list[str]:
         """The tenants that are measured and invoiced (R2.3, R8.1, R11.2)."""
         return [
