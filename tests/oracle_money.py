@@ -97,7 +97,10 @@ def find_rates(
 
 
 def priced_slices(rates: Sequence[Rate], quantity: Decimal) -> list[tuple[Decimal, Decimal]]:
-    """R10.4: (quantity, price) of each line; nothing where no tier covers the first unit."""
+    """R10.4: (quantity, price) of each line; nothing where any of it has no price."""
+    if rates and rates[0].model == "volume":
+        below = [r for r in rates if r.tier_from < quantity]
+        return [(quantity, below[-1].unit_price)] if below else []
     if not rates or rates[0].tier_from > 0:
         return []
     if rates[0].model == "graduated":
@@ -109,8 +112,6 @@ def priced_slices(rates: Sequence[Rate], quantity: Decimal) -> list[tuple[Decima
             if upper > rate.tier_from:
                 slices.append((upper - rate.tier_from, rate.unit_price))
         return slices
-    if rates[0].model == "volume":
-        return [(quantity, [r for r in rates if r.tier_from < quantity][-1].unit_price)]
     return [(quantity, rates[0].unit_price)]
 
 

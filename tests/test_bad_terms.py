@@ -174,6 +174,23 @@ def test_usage_of_a_blocked_tenant_waits_unbilled(tmp_path: Path, feed: str) -> 
     assert (fates["billed"], fates["unbilled"]) == (1, 1)
 
 
+def test_a_contract_whose_row_is_broken_is_still_its_tenants_own(tmp_path: Path) -> None:
+    """R3.4, R11.2: bolt's typo changes nothing of acme's, nor makes its own rows foreign."""
+    feeds = good("acme", "bolt")
+    feeds["subscriptions"][1]["currency"] = "USX"
+    feeds["usage"].append({**feeds["usage"][0], "event_id": "e2", "subscription_id": "bolt-S"})
+    bill(save(feeds, tmp_path / "feeds"), tmp_path / "store", PERIOD)
+    refused = [
+        (row["row"], row["rules"])
+        for row in shown("quarantine", PERIOD, tmp_path / "store")
+        if row["file"] == "usage.csv"
+    ]
+    assert refused == [("3", "foreign_subscription")]
+    waiting = shown("unbilled", PERIOD, tmp_path / "store")
+    assert [(row["tenant_id"], row["reason"]) for row in waiting] == [("bolt", "broken_terms")]
+    assert_ties(tmp_path / "store", 3)
+
+
 def test_a_run_with_blocked_tenants_is_done_with_errors(tmp_path: Path) -> None:
     feeds = good("good", "acme")
     feeds["entitlements"][1]["quantity"] = "-1"

@@ -363,8 +363,8 @@ def tiers(rng: Random, scope: tuple[str, str], meter: str, charge: str, currency
     bounds = rng.choice([["0", "2"], ["", "1", "3"], ["0", "2.5", "50"]])
     if charge == "committed" or model == "flat":
         model, bounds = "flat", [""]
-    if model == "graduated" and rng.random() < 0.05:
-        bounds = ["1", "3"]  # the first unit is not covered: no rate
+    if model != "flat" and rng.random() < 0.05:
+        bounds = ["1", "3"]  # the first unit has no price of its own
     start, end = rng.choice([("", "")] * 12 + [("2025-01-01", ""), ("", "2026-02-15")])
     return [
         {

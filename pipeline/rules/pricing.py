@@ -74,10 +74,12 @@ def slices(tiers: Sequence[Rate], quantity: Decimal) -> list[Slice] | None:
     `flat` and `volume` give one slice, `graduated` one a tier that the quantity reaches into.
     """
     reached = [rate for rate in tiers if rate.tier_from < quantity]
-    if not reached or reached[0].tier_from > 0:
+    if not reached:
         return None
     if reached[0].model != "graduated":
         return [Slice(quantity, reached[-1].unit_price)]
+    if reached[0].tier_from > 0:
+        return None
     ends = [*(rate.tier_from for rate in reached[1:]), quantity]
     return [
         Slice(end - rate.tier_from, rate.unit_price)

@@ -122,6 +122,8 @@ class Tenant:
     """One customer organisation with everything it has agreed to.
 
     `subscriptions` stand in order of age, then id: the order in which they become primary (R2).
+    `misstated` are the ids of those that broken rows alone state: they are this tenant's and nobody
+    else's, and nothing more is known of them (R3.4, R11.2).
     """
 
     id: str
@@ -131,6 +133,7 @@ class Tenant:
     entitlements: tuple[Entitlement, ...] = ()
     assignments: tuple[Assignment, ...] = ()
     partners: tuple[Partner, ...] = ()
+    misstated: frozenset[str] = frozenset()
 
     @cached_property
     def service_boundaries(self) -> frozenset[int]:

@@ -97,6 +97,12 @@ def named_subscription(rows: pl.DataFrame, book: Book) -> tuple[Ints, Flags]:
         for code, (tenant, name) in enumerate(book.subscriptions)
         if name in position
     ]
+    known += [
+        (tenant * len(names) + position[name], UNKNOWN_ID)
+        for tenant, one in enumerate(book.tenants)
+        for name in one.misstated
+        if name in position
+    ]
     own, codes = np.array(sorted(known), np.int64).reshape(-1, 2).T
     tenant = rows["tenant"].to_numpy()
     wanted = tenant * len(names) + text

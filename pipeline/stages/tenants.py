@@ -22,13 +22,19 @@ NEVER = LAST_DAY + 2
 """A day after all others: the age of what was never in service."""
 
 
-def tenants_of(stated: Frames, names: Iterable[str]) -> dict[str, Tenant]:
-    """The tenants of some names, with all that the feeds state of them (`prints.stated`)."""
+def tenants_of(stated: Frames, names: Iterable[str], misstated: pl.DataFrame) -> dict[str, Tenant]:
+    """The tenants of some names, with all that the feeds state of them (`prints.stated`).
+
+    `misstated` has the tenant_id and subscription_id that broken rows alone state.
+    """
     zones = {name: (zone, override) for name, zone, override in stated["tenants"].iter_rows()}
     subscriptions = _by_tenant(stated["subscriptions"], _subscription_rows(stated["subscriptions"]))
     entitlements = _by_tenant(stated["entitlements"], _entitlements(stated["entitlements"]))
     assignments = _by_tenant(stated["users"], _assignments(stated["users"]))
     partners = _by_tenant(stated["partners"], _partners(stated["partners"]))
+    unsound: dict[str, set[str]] = {}
+    for name, subscription in misstated.select("tenant_id", "subscription_id").iter_rows():
+        unsound.setdefault(name, set()).add(subscription)
     tenants = {}
     for name in sorted(names):
         zone, override = zones.get(name, (None, None))
@@ -40,6 +46,7 @@ def tenants_of(stated: Frames, names: Iterable[str]) -> dict[str, Tenant]:
             tuple(entitlements.get(name, ())),
             tuple(assignments.get(name, ())),
             tuple(partners.get(name, ())),
+            frozenset(unsound.get(name, ())),
         )
     return tenants
 

@@ -80,7 +80,9 @@ class Terms:
     def usage_print(self, tenant_ids: Collection[str]) -> str:
         """A name for all that splitting and measuring the usage of some tenants depends on."""
         stated = self.prints.of_tenants(USAGE_FEEDS, tenant_ids)
-        return fingerprint(self.catalogue, stated, sorted(self.blocked.intersection(tenant_ids)))
+        blocked = sorted(self.blocked.intersection(tenant_ids))
+        misstated = [sorted(self.tenants[name].misstated) for name in blocked]
+        return fingerprint(self.catalogue, stated, blocked, misstated)
 
     def coverage_print(self) -> str:
         """A name for all that the days on which usage is expected depend on."""
@@ -101,13 +103,15 @@ def build_terms(frames: Frames) -> Terms:
     broken.stop_if_nobody_is_named()
     sound = {table.name: broken.without(table, frames[table.name]) for table in feeds.TERMS}
     rows = stated(sound)
-    tenants = tenants_of(rows, _known(frames))
+    misstated = _pairs(frames["subscriptions"]).join(
+        _pairs(rows["subscriptions"]), how="anti", on=_PAIR
+    )
     return Terms(
         catalogue_of(sound["meters"]),
-        tenants,
+        tenants_of(rows, _known(frames), misstated),
         tuple(_rates(rows["rates"])),
         frozenset(broken.tenants),
-        tuple(sorted({one.id for tenant in tenants.values() for one in tenant.subscriptions})),
+        tuple(frames["subscriptions"]["subscription_id"].drop_nulls().unique().sort()),
         tuple(broken.findings()),
         broken.quarantine(),
         Prints.of(rows),
@@ -133,6 +137,14 @@ def catalogue_of(meters: pl.DataFrame) -> Catalogue:
         )
         for row in meters.sort("meter").iter_rows(named=True)
     }
+
+
+_PAIR = ["tenant_id", "subscription_id"]
+
+
+def _pairs(subscriptions: pl.DataFrame) -> pl.DataFrame:
+    """The subscriptions that rows state, each once."""
+    return subscriptions.select(_PAIR).drop_nulls().unique()
 
 
 def _known(frames: Frames) -> set[str]:

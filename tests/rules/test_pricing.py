@@ -116,10 +116,12 @@ GRADUATED = VOLUME.replace("volume", "graduated")
         (GRADUATED, "100.000001", "100x3 0.000001x2"),
         (GRADUATED, "500", "100x3 400x2"),
         (GRADUATED, "650", "100x3 400x2 150x1"),
-        # The first tier begins above 0: some of the quantity has no price.
-        ("* * USD 2 .. volume 10", "20", None),
-        ("* * USD 2 .. graduated 10 | * * USD 1 .. graduated 50", "60", None),
+        # The first tier begins above 0: by volume all has the price of the tier that it reaches.
+        ("* * USD 2 .. volume 10", "10.000001", "10.000001x2"),
+        ("* * USD 2 .. volume 10 | * * USD 1 .. volume 50", "60", "60x1"),
         ("* * USD 2 .. volume 10", "10", None),
+        # By slices, the first ten have no price.
+        ("* * USD 2 .. graduated 10 | * * USD 1 .. graduated 50", "60", None),
         ("", "1", None),
         # A price of 0 is a price.
         ("* * USD 0 ..", "7", "7x0"),
