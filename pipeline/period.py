@@ -27,7 +27,8 @@ EPOCH_DAY = date(1970, 1, 1).toordinal()
 """The day that engines count days from."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_PERIOD = re.compile(r"(?!0000)([0-9]{4})-(0[1-9]|1[0-2])")
+_PERIOD = re.compile(r"(?!0000|9999-12)([0-9]{4})-(0[1-9]|1[0-2])")
+"""A month of the calendar that another one comes after: it is closed and corrected then."""
 
 Value = TypeVar("Value")
 

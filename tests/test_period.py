@@ -62,6 +62,7 @@ def test_a_period_is_written_as_year_and_month() -> None:
         " 2026-10",
         "2026-10\n",
         "0000-01",  # there is no year 0
+        "9999-12",  # no month comes after it, in which it could be closed or corrected
         "٢٠٢٦-10",  # digits, but not those of the feeds
     ],
 )

@@ -95,6 +95,23 @@ def test_running_again_with_nothing_changed_writes_nothing_and_says_so(tmp_path:
     assert files_of(store) == before
 
 
+def test_earlier_results_that_are_published_again_are_no_run_in_which_nothing_changed(
+    tmp_path: Path,
+) -> None:
+    feeds, store = save(good("good", "acme"), tmp_path / "feeds"), tmp_path / "store"
+    summary = tmp_path / "summary.json"
+    bill(feeds, store, PERIOD)
+    bill(feeds, store, PERIOD, "--tenant", "acme")
+    again = bill(feeds, store, PERIOD, "--summary", summary)
+    [told] = json.loads(summary.read_text())["periods"]
+    assert (told["changed"], told["redone"]) == (True, [])
+    assert again.stdout == (f"{PERIOD}: earlier results published again as run {told['run_id']}\n")
+    assert told["run_id"] in tenantbill("log", "--store", store).stdout.splitlines()[-1]
+    still = bill(feeds, store, PERIOD, "--summary", summary)
+    assert f"nothing has changed since run {told['run_id']}" in still.stdout
+    assert json.loads(summary.read_text())["periods"][0]["changed"] is False
+
+
 def test_a_file_that_was_only_touched_or_moved_away_and_back_changes_nothing(
     tmp_path: Path,
 ) -> None:
@@ -195,6 +212,28 @@ def test_a_run_for_one_tenant_refuses_usage_of_anothers_contract_too(tmp_path: P
         bill(feeds, store, PERIOD, *options)
         refused = shown("quarantine", PERIOD, store)
         assert [(row["row"], row["rules"]) for row in refused] == [("3", "foreign_subscription")]
+
+
+@pytest.mark.parametrize("period", ["1900-02", "1969-12", "1970-01", "9999-11"])
+def test_months_far_away_are_billed_as_any_other(tmp_path: Path, period: str) -> None:
+    """R4: nothing begins with the year from which instants are counted."""
+    rows = good("acme")
+    rows["subscriptions"][0]["start_date"] = "0001-01-01"
+    session = {**rows["usage"][0], "started_at": f"{period}-05T09:00:00Z"}
+    session["ended_at"] = f"{period}-05T10:00:00Z"
+    call = {**session, "event_id": "e3", "meter": "toll_free_call"}
+    rows["usage"] = [session, {**session, "event_id": "e2", "user_id": "u2"}, call]
+    bill(save(rows, tmp_path / "feeds"), tmp_path / "store", period)
+    used = shown("usage_split", period, tmp_path / "store")
+    assert [(row["meter"], row["quantity"]) for row in used] == [
+        ("standard_agent", "2"),
+        ("toll_free_call", "1"),
+    ]
+    over = shown("overage", period, tmp_path / "store")
+    assert [(row["meter"], row["overage"]) for row in over if row["overage"] != "0"] == [
+        ("standard_agent", "1"),
+        ("toll_free_call", "1"),
+    ]
 
 
 def test_a_tenant_that_nobody_knows_is_not_billed_in_silence(tmp_path: Path) -> None:

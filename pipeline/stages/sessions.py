@@ -145,9 +145,9 @@ def lay_down(
     who, personal = who.take(order), personal.take(order)
     is_first = np.append(True, who[1:] != who[:-1])
     rank = np.cumsum(is_first) - 1
-    floor = _covered_until(who[is_first], carried, meters)
+    floor = _covered_until(who[is_first], carried, begin, meters)
     start, end = begun.start.take(personal), begun.end.take(personal)
-    earliest = np.maximum(np.maximum(start, floor.take(rank)), begin)
+    earliest = np.maximum(start, floor.take(rank))
     left, is_left = without_overlap(rank, earliest - begin, end - begin)
     left += begin
     if not is_left.all():
@@ -184,9 +184,9 @@ def _who(user: Codes32, own: Ints, meters: int) -> Ints:
     return user.astype(np.int64) * meters + (own - own // meters * meters)
 
 
-def _covered_until(who: Ints, carried: Stays, meters: int) -> Ints:
-    """Until when the sessions carried into the part cover each user; `who` is sorted."""
-    covered = np.zeros(len(who), np.int64)
+def _covered_until(who: Ints, carried: Stays, begin: int, meters: int) -> Ints:
+    """Until when sessions from before `begin` cover each user; `who` is sorted."""
+    covered = np.full(len(who), begin)
     theirs = carried.at(carried.user != NO_USER)
     code = _who(theirs.user, theirs.own, meters)
     found = np.minimum(np.searchsorted(who, code), len(who) - 1)

@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.measures.arrays import Ints
+from pipeline.measures.timeline import BEGINNING
 from pipeline.period import Days
 from pipeline.stages.book import Book
 from pipeline.stages.local_days import LocalDays
@@ -124,7 +125,7 @@ class Stretches:
 
     def _table_of(self, groups: Ints) -> Table:
         rows = [
-            (group, since if number else 0, number)
+            (group, since if number else BEGINNING, number)
             for group in groups.tolist()
             for number, (_, since, _) in enumerate(self.of(group))
         ]
