@@ -49,11 +49,14 @@ they were."""
 class Done:
     """What came of a request: what is published now, and what that changed.
 
-    `redone` stages were done anew; `dropped` ones are no longer published, since what they rest on
-    has changed and they were not asked for. For the `closed` tenants all of it is a candidate.
+    `is_new`: the request published it; else it was so before. `redone` stages were done anew, the
+    others are as some run before had them; `dropped` ones are no longer published, since what they
+    rest on has changed and they were not asked for. For the `closed` tenants all of it is a
+    candidate.
     """
 
     run: Run
+    is_new: bool
     redone: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
     has_errors: bool = False
@@ -164,14 +167,21 @@ def publish(worked: WorkedOut) -> Done:
         raise AssertionError("what rests on assumptions is never published")
     results = ResultStore(worked.request.store)
     if worked.latest and worked.is_published:
-        return Done(worked.latest, has_errors=_has_errors(results, worked.latest))
+        return Done(worked.latest, is_new=False, has_errors=_has_errors(results, worked.latest))
     run = _next_run(worked)
     results.publish(run)
     before = worked.latest.parts if worked.latest else {}
     dropped = tuple(name for name in before if name not in worked.parts)
     life = Life(Ledger(worked.request.store).entries())
     closed = len(life.closed(run.period))
-    return Done(run, worked.redone, dropped, _has_errors(results, run), closed)
+    return Done(
+        run,
+        is_new=True,
+        redone=worked.redone,
+        dropped=dropped,
+        has_errors=_has_errors(results, run),
+        closed=closed,
+    )
 
 
 class ReadByAnotherVersion(BillingError):

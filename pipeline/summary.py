@@ -69,7 +69,7 @@ def _figures(published: Published, period: Period, done: Done) -> Summary:
     return {
         "period": str(period),
         "run_id": done.run.run_id,
-        "changed": bool(done.redone or done.dropped),
+        "changed": done.is_new,
         "redone": list(done.redone),
         "rows": {
             "read": rows.get("usage rows", 0),

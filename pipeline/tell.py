@@ -128,6 +128,7 @@ class JsonTeller:
             "done",
             period=str(period),
             command=command,
+            changed=done.is_new,
             redone=list(done.redone),
             dropped=list(done.dropped),
             run_id=done.run.run_id,
@@ -158,9 +159,11 @@ def _event(name: str, **values: object) -> None:
 
 
 def _last_word(period: Period, command: str, done: Done) -> str:
-    if not (done.redone or done.dropped):
+    if not done.is_new:
         return f"{period}: nothing has changed since run {done.run.run_id}"
-    did = f"{', '.join(done.redone) or command} done, published as run {done.run.run_id}"
+    did = f"{', '.join(done.redone)} done, published as run"
+    if not done.redone:
+        did = "earlier results published again as run"
     stale = f"; out of date until run again: {', '.join(done.dropped)}" if done.dropped else ""
     beside = (
         f"; a candidate beside what was issued to {counted(done.closed, 'tenant')}: see "
@@ -168,5 +171,5 @@ def _last_word(period: Period, command: str, done: Done) -> str:
         if done.closed
         else ""
     )
-    note = "; see `tenantbill show findings`" if done.has_errors else ""
-    return f"{period}: {did}{stale}{beside}{note}"
+    note = f"; see `tenantbill show findings {period}`" if done.has_errors else ""
+    return f"{period}: {did} {done.run.run_id}{stale}{beside}{note}"

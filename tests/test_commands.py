@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 
 import polars as pl
@@ -71,6 +72,15 @@ def test_an_unknown_dataset_is_wrong_use_with_a_guess(billed: tuple[Path, str]) 
     assert result.exit_code == 2
     assert "'invoice'" in result.stderr
     assert "did you mean invoices?" in result.stderr
+
+
+def test_what_findings_say_to_type_can_be_typed(billed: tuple[Path, str]) -> None:
+    store, period = billed
+    remedies = {row["remedy"] for row in shown("findings", period, store)}
+    typed = {words for one in remedies for words in re.findall(r"`tenantbill (.*?)`", one)}
+    assert {words.split()[1] for words in typed} >= {"quarantine", "superseded", "unbilled"}
+    for words in typed:
+        assert tenantbill(*words.split(), "--store", store).exit_code == 0, words
 
 
 def test_status_says_what_is_published_and_what_is_missing(tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ def conclude_validate(evidence: Evidence) -> Conclusion:
             QUARANTINE.name: pl.concat([evidence.terms.quarantine, refused]),
             SUPERSEDED.name: superseded.match_to_schema(SUPERSEDED.dtypes),
         },
-        [*evidence.terms.findings, *validate_findings(tally, refused)],
+        [*evidence.terms.findings, *validate_findings(evidence.period, tally, refused)],
         controls,
     )
 
@@ -164,7 +164,9 @@ def conclude_split(evidence: Evidence) -> Conclusion:
         )
     ]
     return Conclusion(
-        {UNBILLED.name: unbilled}, [*found, *split_findings(shares, unbilled)], controls
+        {UNBILLED.name: unbilled},
+        [*found, *split_findings(evidence.period, shares, unbilled)],
+        controls,
     )
 
 

@@ -9,24 +9,29 @@ from __future__ import annotations
 import polars as pl
 
 from pipeline.findings import Finding, counted, finding
+from pipeline.period import Period
 from pipeline.rules import split as rule
 
 
-def validate_findings(tally: pl.DataFrame, quarantine: pl.DataFrame) -> list[Finding]:
+def validate_findings(
+    period: Period, tally: pl.DataFrame, quarantine: pl.DataFrame
+) -> list[Finding]:
     """R11.1 `superseded` and R11.2 `quarantined`, one a tenant."""
     found = []
     for tenant, rows in _rows_of(tally, "superseded"):
         message = (
             f"{counted(rows, 'usage row')} corrected by a later export; the latest row counts."
         )
-        remedy = "Nothing to do; `tenantbill show superseded` lists them."
+        remedy = f"Nothing to do; `tenantbill show superseded {period}` lists them."
         found.append(finding("superseded", tenant, message, remedy))
     rules = quarantine.select("tenant_id", pl.col("rules").str.split(";")).explode("rules")
     broken_by = dict(rules.group_by("tenant_id").agg(pl.col("rules").unique().sort()).iter_rows())
     for tenant, rows in _rows_of(tally, "quarantined"):
         broken = broken_by[tenant]
         message = f"{counted(rows, 'usage row')} refused and not billed: {', '.join(broken)}."
-        remedy = "See `tenantbill show quarantine`, correct the rows and export them again."
+        remedy = (
+            f"See `tenantbill show quarantine {period}`, correct the rows and export them again."
+        )
         found.append(finding("quarantined", tenant, message, remedy))
     return found
 
@@ -59,7 +64,7 @@ _TOLD = {
 }
 
 
-def split_findings(shares: pl.DataFrame, unbilled: pl.DataFrame) -> list[Finding]:
+def split_findings(period: Period, shares: pl.DataFrame, unbilled: pl.DataFrame) -> list[Finding]:
     """R3.4, one a tenant and reason; R3.5 `no_active_subscription`, once a tenant."""
     found = []
     for tenant, reason, rows, named in (
@@ -91,7 +96,9 @@ def split_findings(shares: pl.DataFrame, unbilled: pl.DataFrame) -> list[Finding
             f"{counted(rows, 'usage row')} on days without any active subscription "
             f"({first:%Y-%m-%d} to {last:%Y-%m-%d}); nobody can pay for them yet."
         )
-        remedy = "Correct the subscriptions' dates; `tenantbill show unbilled` lists the rows."
+        remedy = (
+            f"Correct the subscriptions' dates; `tenantbill show unbilled {period}` lists the rows."
+        )
         found.append(finding("no_active_subscription", tenant, message, remedy))
     return found
 
