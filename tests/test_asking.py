@@ -132,14 +132,25 @@ def test_advice_names_the_commitment_that_would_have_cost_least(store: Path) -> 
     assert (october["best_commitment"], october["saving"]) == ("11", "50")
 
 
-def test_advice_is_what_whatif_says_it_would_have_cost(store: Path) -> None:
+@pytest.mark.parametrize("meter", ["standard_agent", "ivr_port", "toll_free_call"])
+def test_advice_is_what_whatif_says_it_would_have_cost(store: Path, meter: str) -> None:
     (row,) = [
         row
         for row in asked(store, "advise", PERIOD, "--tenant", "harbor-city")
-        if row["meter"] == "standard_agent"
+        if row["meter"] == meter
     ]
-    assumption = f"entitlement:HC-CLINICS:standard_agent={row['best_commitment']}"
-    assert difference(store, assumption) == {"HC-CLINICS": f"-{row['saving']}"}
+    assumption = f"entitlement:HC-CLINICS:{meter}={row['best_commitment']}"
+    saved = {} if row["saving"] == "0" else {"HC-CLINICS": f"-{row['saving']}"}
+    assert difference(store, assumption) == saved
+
+
+def test_what_comes_with_another_meter_is_no_commitment_of_its_own(store: Path) -> None:
+    rows = asked(store, "advise", PERIOD)
+    ports = {row["subscription_id"]: row for row in rows if row["meter"] == "ivr_port"}
+    # Their agents bring 20 and 30 ports along (R5.2), and no row of theirs commits to any.
+    for whose in ("HC-CLINICS", "NW-RETAIL"):
+        assert (ports[whose]["commitment_now"], ports[whose]["cost_now"]) == ("0", "0")
+        assert (ports[whose]["best_commitment"], ports[whose]["saving"]) == ("0", "0")
 
 
 prices = st.builds(

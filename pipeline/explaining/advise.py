@@ -7,6 +7,7 @@ cheapest (`rules.advice`).
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -15,13 +16,12 @@ import polars as pl
 from pipeline.explaining.chargeback import context_of
 from pipeline.explaining.context import Context, Contexts
 from pipeline.money import plain
-from pipeline.period import Period
+from pipeline.period import Days, Period
 from pipeline.published import Published
 from pipeline.rules.advice import Prices, break_even, cheapest, cost
 from pipeline.rules.entitlement import allowance, stretches
 from pipeline.rules.payer import payer
 from pipeline.rules.primary import closing_primary
-from pipeline.rules.terms import Tenant
 from pipeline.store.landing import LandedStore
 from schemas.columns import MONEY
 from schemas.datasets import OCCUPANCY
@@ -46,7 +46,7 @@ ADVICE = pl.Schema(
 """One row a tenant and meter that has both prices: what it cost, and what would have cost least.
 
 The commitment is that of the subscription which pays the overage at the end of the last month;
-`commitment_now` is what it had then. Months are whole ones.
+`commitment_now` is what its own rows of the meter came to then. Months are whole ones.
 """
 
 
@@ -127,10 +127,9 @@ def _advised(
 def _needed(context: Context, own: pl.DataFrame, meter: str, whose: str) -> Decimal:
     """What the subscription would have had to commit to in a month for no overage at all.
 
-    In each stretch, the usage less what all others include; the largest of them.
+    In each stretch, the usage less whatever else includes; the largest of them.
     """
-    alone = _only(context.tenant, whose)
-    pieces = stretches(alone, meter, context.terms.catalogue, context.period)
+    pieces = _committed(context, whose, meter)
     needs = [Decimal(0)]
     for first_day, usage, included, measure in own.select(
         "first_day", "usage", "entitlement", "measure"
@@ -145,12 +144,16 @@ def _needed(context: Context, own: pl.DataFrame, meter: str, whose: str) -> Deci
 
 
 def _own(context: Context, whose: str, meter: str) -> Decimal:
-    """What the subscription includes of the meter on the period's last day."""
-    pieces = stretches(_only(context.tenant, whose), meter, context.terms.catalogue, context.period)
-    return pieces[-1][1]
+    """What the subscription commits to of the meter on the period's last day."""
+    return _committed(context, whose, meter)[-1][1]
 
 
-def _only(tenant: Tenant, subscription_id: str) -> Tenant:
-    """The tenant with the entitlements of one of its subscriptions alone."""
-    own = tuple(row for row in tenant.entitlements if row.subscription_id == subscription_id)
-    return Tenant(tenant.id, tenant.zone, tenant.primary_override, tenant.subscriptions, own)
+def _committed(context: Context, whose: str, meter: str) -> list[tuple[Days, Decimal]]:
+    """What a subscription's own rows of a meter include on which days of the period.
+
+    What its other meters bring along is not paid for as this one (R5.2, R10.2).
+    """
+    tenant = context.tenant
+    own = tuple(row for row in tenant.including(meter) if row.subscription_id == whose)
+    alone = replace(tenant, entitlements=own)
+    return stretches(alone, meter, context.terms.catalogue, context.period)
