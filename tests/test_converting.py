@@ -65,6 +65,41 @@ def test_a_damaged_export_leaves_the_file_as_it_was(sessions: Path, tmp_path: Pa
     assert sorted((path.name, path.read_bytes()) for path in tmp_path.iterdir()) == before
 
 
+def tenants_in(path: Path) -> set[str]:
+    with path.open(encoding="utf-8") as file:
+        return {row["tenant_id"] for row in csv.DictReader(file)}
+
+
+def test_the_tenant_comes_from_the_words_then_the_environment_then_the_settings(
+    sessions: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(sessions.parent)
+    words = ("convert", KIND, sessions.name, "-o", "usage.csv")
+    settings, into = Path("tenantbill.toml"), Path("usage.csv")
+    settings.write_text('tenant = ["acme"]')
+    assert tenantbill(*words).exit_code == 3 and tenants_in(into) == {"acme"}
+    assert tenantbill(*words, "--set", "tenant=own").exit_code == 3
+    assert tenants_in(into) == {"own"}
+    monkeypatch.setenv("TENANTBILL_TENANT", "bolt")
+    assert tenantbill(*words).exit_code == 3 and tenants_in(into) == {"bolt"}
+    assert tenantbill(*words, "--tenant", "coil").exit_code == 3 and tenants_in(into) == {"coil"}
+    Path("t.csv").write_text("tenant_id\nacme\n")
+    table = ("convert", "csv", "t.csv", "-o", "tenants.csv", "--set", "feed=tenants")
+    assert tenantbill(*table).exit_code == 0, "a table says itself whose its rows are"
+    assert tenantbill(*table, "--tenant", "acme").exit_code == 2
+
+
+def test_several_tenants_are_refused(sessions: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(sessions.parent)
+    Path("tenantbill.toml").write_text('tenant = ["acme", "bolt"]')
+    words = ("convert", KIND, sessions.name, "-o", "usage.csv")
+    refused = tenantbill(*words)
+    assert refused.exit_code == 2
+    assert "exports are of one tenant, and here are 2: acme, bolt [UsageError]" in refused.stderr
+    assert "--tenant ID" in refused.stderr and not Path("usage.csv").exists()
+    assert tenantbill(*words, "--tenant", "bolt").exit_code == 3
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

@@ -104,6 +104,7 @@ def test_where_all_is_well_every_check_is_ok_and_nothing_is_changed() -> None:
         "exports cover all that are over, of every tenant that they tell of"
     )
     assert told["exports of usage"].startswith("1 file, ")
+    assert told["store"] == "store: it is there, and can be written to"
     assert told["exports of meters"] == "none, and none is needed"
     assert told["taken in"] == "7 exports, 2026-11-05T04:00:00Z"
     assert files() == before
@@ -116,6 +117,8 @@ def test_without_a_store_it_says_what_to_run_and_makes_none() -> None:
     ]
     [row] = [row for row in asked(store=Path("fresh")) if row["check"] == "taken in"]
     assert row["remedy"] == "run `tenantbill ingest 2026-10 --feeds feeds`, and ask again"
+    [row] = [row for row in asked(store=Path("fresh")) if row["check"] == "store"]
+    assert row["what"] == "fresh: it is not there yet; the first run makes it"
     assert not Path("fresh").exists()
 
 

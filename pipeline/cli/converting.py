@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from pipeline.cli import options
 from pipeline.cli.group import DONE, DONE_WITH_ERRORS, examples, main
@@ -48,7 +49,7 @@ KINDS = (
     required=True,
     help="The file to write, CSV or Parquet by its name; it is replaced.",
 )
-@click.option("--tenant", default=None, help="The tenant that the exports are of.")
+@options.option("--tenant", multiple=True, help="The tenant that the exports are of.")
 @click.option(
     "--set",
     "said",
@@ -61,7 +62,7 @@ def convert(
     kind: str,
     files: tuple[Path, ...],
     output: Path,
-    tenant: str | None,
+    tenant: tuple[str, ...],
     said: tuple[str, ...],
     log_format: str,
 ) -> None:
@@ -77,11 +78,11 @@ def convert(
     from pipeline.sources.remarks import REMARKS  # noqa: PLC0415
     from pipeline.tell import teller  # noqa: PLC0415
 
-    source = Source.of(kind, "", _said(said, kind, tenant), "--set")
-    for file in files:
-        check_ending(file, source.kind)
-    exports = in_order(Export(file, file.as_posix()) for file in dict.fromkeys(files))
     with teller(log_format) as tell:
+        source = Source.of(kind, "", _said(said, kind, tenant), "--set")
+        for file in files:
+            check_ending(file, source.kind)
+        exports = in_order(Export(file, file.as_posix()) for file in dict.fromkeys(files))
         done = converted(source, exports, output, tell.progress)
         for name, remarks in done.remarks.items():
             for code, count in sorted(remarks.items()):
@@ -95,7 +96,7 @@ def convert(
     sys.exit(DONE_WITH_ERRORS if done.set_aside else DONE)
 
 
-def _said(words: tuple[str, ...], kind: str, tenant: str | None) -> dict[str, Any]:
+def _said(words: tuple[str, ...], kind: str, tenants: tuple[str, ...]) -> dict[str, Any]:
     """What `--set` and `--tenant` say, by key: texts as the key's type."""
     from pipeline.sources import kinds  # noqa: PLC0415
 
@@ -117,9 +118,29 @@ def _said(words: tuple[str, ...], kind: str, tenant: str | None) -> dict[str, An
             said[key] = _truth(name, value)
         else:
             said[key] = value
-    if tenant is not None:
-        said["tenant"] = tenant
+    if tenants and (_is_typed("tenant") or ("tenant" in keys and not said.keys() & _WHOSE)):
+        said["tenant"] = _only(tenants)
     return said
+
+
+_WHOSE = {"tenant", "tenants"}
+"""The keys that say whose exports are; settings that hold for every command come after them."""
+
+
+def _is_typed(option: str) -> bool:
+    said_by = click.get_current_context().get_parameter_source(option)
+    return said_by is ParameterSource.COMMANDLINE
+
+
+def _only(tenants: tuple[str, ...]) -> str:
+    """The tenant that exports are of; raises `UsageError` where several are named."""
+    if len(tenants) > 1:
+        raise UsageError(
+            f"exports are of one tenant, and here are {len(tenants)}: {', '.join(tenants)}",
+            where="--tenant",
+            remedy="name the one with --tenant ID, once",
+        )
+    return tenants[0]
 
 
 def _truth(name: str, value: str) -> bool:

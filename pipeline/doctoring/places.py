@@ -50,7 +50,7 @@ def store_is_usable(store: Path) -> Iterator[Check]:
             f"{store}: it cannot be written to: {reason}",
             "correct its permissions, or name a directory to write to with --store",
         )
-    elif place == store:
+    elif store.exists():
         yield Check(OK, "store", f"{store}: it is there, and can be written to")
     else:
         yield Check(OK, "store", f"{store}: it is not there yet; the first run makes it")
