@@ -20,7 +20,7 @@ from pipeline.explaining.chargeback import chargeback
 from pipeline.explaining.curve import curve
 from pipeline.period import Period
 from pipeline.published import Published, makers
-from pipeline.texts import texts
+from pipeline.texts import texts, visible
 from schemas.columns import Table
 from schemas.datasets import CHARGEBACK, CURVE, DATASETS
 
@@ -114,7 +114,7 @@ def _table(dataset: str) -> Table:
 
 
 def as_table(rows: pl.DataFrame, width: int = 10_000) -> str:
-    """Rows as a table for eyes, numbers to the right."""
+    """Rows as a table for eyes, numbers to the right; no value can steer a terminal."""
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table as RichTable  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
@@ -123,7 +123,7 @@ def as_table(rows: pl.DataFrame, width: int = 10_000) -> str:
     for name, dtype in rows.schema.items():
         grid.add_column(name, justify="right" if dtype.is_numeric() else "left", overflow="fold")
     for row in texts(rows).iter_rows():
-        grid.add_row(*(Text("" if value is None else str(value)) for value in row))
+        grid.add_row(*(Text("" if value is None else visible(str(value))) for value in row))
     written = StringIO()
     Console(file=written, width=width, force_terminal=sys.stdout.isatty()).print(grid)
     return written.getvalue()

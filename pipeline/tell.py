@@ -20,6 +20,7 @@ from pipeline.findings import counted
 from pipeline.period import Period
 from pipeline.run import Done
 from pipeline.steps import Step
+from pipeline.texts import visible_lines
 
 
 class Teller(Protocol):
@@ -79,11 +80,11 @@ class PlainTeller:
 
     def said(self, words: str, event: str, **values: object) -> None:
         """Say the words."""
-        click.echo(words, self._words_to)
+        click.echo(visible_lines(words), self._words_to)
 
     def warned(self, words: str, event: str) -> None:
         """Say the words to stderr."""
-        click.echo(f"warning: {words}", err=True)
+        click.echo(f"warning: {visible_lines(words)}", err=True)
 
 
 class TerminalTeller(PlainTeller):

@@ -1,4 +1,4 @@
-"""Frames as plain text, exactly: what CSV and JSON can hold.
+"""Frames as plain text, exactly: what CSV and JSON can hold; and words that a terminal may show.
 
 Belongs here: how a value of a dataset is written where there are only words. Does not belong here:
 files, and what a dataset is called.
@@ -12,6 +12,16 @@ import polars as pl
 def texts(rows: pl.DataFrame) -> pl.DataFrame:
     """Rows with decimals as plain text and instants as UTC ISO 8601 with `Z`."""
     return rows.with_columns(text_of(name, dtype) for name, dtype in rows.schema.items())
+
+
+def visible(text: str) -> str:
+    """Words in one line, with whatever would steer a terminal spelled out: names may hold any."""
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+
+
+def visible_lines(text: str) -> str:
+    """Words in lines, likewise; the lines stay as they are."""
+    return "\n".join(visible(line) for line in text.split("\n"))
 
 
 def text_of(name: str, dtype: pl.DataType) -> pl.Expr:

@@ -163,6 +163,29 @@ def test_a_tenant_that_only_a_broken_row_names_is_named_too(tmp_path: Path, cloc
     assert {row["tenant_id"] for row in books.issued(PERIOD)} == {"acme"}
 
 
+def test_no_name_can_steer_the_terminal_that_words_and_tables_are_read_on(
+    tmp_path: Path, clock: object
+) -> None:
+    hostile, spelled = "a\x1b]0;b\x07\u202e", r"a\x1b]0;b\x07\u202e"
+    feeds = priced("acme")
+    feeds["entitlements"].append({**feeds["entitlements"][0], "tenant_id": hostile})
+    books = Books(tmp_path, feeds)
+    books.run()
+    assert f"{spelled} stays open: broken_terms" in books.close(code=3)
+    words = ("show", "findings", PERIOD, "--store", books.store, "--format")
+    assert spelled in tenantbill(*words, "table").stdout
+    assert hostile in tenantbill(*words, "csv").stdout, "programs read it as it is"
+    nobodys = {"tenant_id": "", "subscription_id": "", "meter": hostile}
+    books.rows["rates"].append(books.rows["rates"][0] | nobodys)
+    save(books.rows, books.feeds)
+    (books.feeds / "rates.csv").rename(books.feeds / "tmp")
+    (books.feeds / "rates").mkdir()
+    (books.feeds / "tmp").rename(books.feeds / "rates" / f"{hostile}.csv")
+    refused = tenantbill("run", PERIOD, "--feeds", books.feeds, "--store", books.store)
+    assert refused.exit_code == 1
+    assert refused.stderr.startswith(f"error: rates/{spelled}.csv")
+
+
 def test_one_tenant_can_be_closed_alone(books: Books) -> None:
     books.close(PERIOD, "--tenant", "bolt")
     assert {row["tenant_id"] for row in books.issued(PERIOD)} == {"bolt"}

@@ -77,6 +77,7 @@ def close(
 def _tell_closing(work: Work, period: Period, closing: Closing) -> None:
     from pipeline.findings import counted  # noqa: PLC0415
     from pipeline.status import money_of  # noqa: PLC0415
+    from pipeline.texts import visible  # noqa: PLC0415
 
     issued = closing.invoices
     words = [f"{period}: nothing to issue"]
@@ -85,8 +86,10 @@ def _tell_closing(work: Work, period: Period, closing: Closing) -> None:
         words = [
             f"{period}: {counted(len(issued), 'invoice')} issued to {tenants} ({money_of(issued)})"
         ]
-    words += [f"  {tenant} stays open: {why}" for tenant, why in closing.stays_open.items()]
-    words += [f"  {tenant} is not due: {why}" for tenant, why in closing.not_due.items()]
+    words += [
+        visible(f"  {tenant} stays open: {why}") for tenant, why in closing.stays_open.items()
+    ]
+    words += [visible(f"  {tenant} is not due: {why}") for tenant, why in closing.not_due.items()]
     if closing.has_newer_exports and len(issued):
         words.append(f"  newer exports have been taken in: see `tenantbill plan {period}`")
     work.tell.said(

@@ -49,12 +49,13 @@ def _write_text(explained: list[Explanation], most: int) -> None:
     from pipeline.findings import counted  # noqa: PLC0415
     from pipeline.money import plain  # noqa: PLC0415
     from pipeline.show import as_table  # noqa: PLC0415
+    from pipeline.texts import visible  # noqa: PLC0415
 
     for one in explained:
         told = one.told
-        click.secho(one.line.line_id, bold=True)
+        click.secho(visible(one.line.line_id), bold=True)
         for sentence in told.sentences:
-            click.echo(f"  {_visible(sentence)}")
+            click.echo(f"  {visible(sentence)}")
         for title, table in told.tables.items():
             click.echo(f"\n  {title}:\n{as_table(table)}")
         if told.rests_on_usage:
@@ -67,11 +68,6 @@ def _write_text(explained: list[Explanation], most: int) -> None:
                 if len(told.rows) > most:
                     click.echo(f"  and {len(told.rows) - most:,} more: see them with --rows")
         click.echo()
-
-
-def _visible(text: str) -> str:
-    """Text with whatever would steer a terminal spelled out."""
-    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
 
 
 def _write_json(explained: list[Explanation], most: int) -> None:

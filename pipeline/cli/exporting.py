@@ -61,6 +61,7 @@ def export(
     from pipeline.documents.formats import write_export  # noqa: PLC0415
     from pipeline.findings import counted  # noqa: PLC0415
     from pipeline.settings import read_tables  # noqa: PLC0415
+    from pipeline.texts import visible  # noqa: PLC0415
 
     tables, only = read_tables(), frozenset(tenant) or None
     exports = [export_of(store, period, tables, only, with_drafts=draft) for period in periods]
@@ -70,6 +71,6 @@ def export(
         files = write_export(one, form, into)
         click.echo(f"{one.period}: {told(one)} as {form}, {counted(files, 'file')} in {into}")
         for invoice in one.left_out:
-            click.echo(f"  {invoice.invoice_id} is left out: it is blocked", err=True)
+            click.echo(f"  {visible(invoice.invoice_id)} is left out: it is blocked", err=True)
             is_blocked = True
     sys.exit(DONE_WITH_ERRORS if is_blocked else DONE)

@@ -27,13 +27,19 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except BillingError as error:
-            click.echo(f"error: {error}", err=True)
+            _tell(error)
             ctx.exit(error.exit_code)
         except OSError as error:
             if error.errno == errno.EPIPE:
                 raise
-            click.echo(f"error: {SystemFailed.of(error)}", err=True)
+            _tell(SystemFailed.of(error))
             ctx.exit(FAILED)
+
+
+def _tell(error: BillingError) -> None:
+    from pipeline.texts import visible_lines  # noqa: PLC0415
+
+    click.echo(f"error: {visible_lines(str(error))}", err=True)
 
 
 def examples(*lines: str) -> str:

@@ -65,6 +65,7 @@ def print_(
     from pipeline.documents.paper.printing import Order, print_documents  # noqa: PLC0415
     from pipeline.findings import counted  # noqa: PLC0415
     from pipeline.settings import read_tables  # noqa: PLC0415
+    from pipeline.texts import visible  # noqa: PLC0415
 
     tables, is_blocked = read_tables(), False
     for period in periods:
@@ -74,7 +75,7 @@ def print_(
         what = f"{counted(done.invoices, 'document')} and {counted(done.covers, 'cover page')}"
         click.echo(f"{period}: {what} in {into}")
         for invoice in done.left_out:
-            click.echo(f"  {invoice.invoice_id} is left out: it is blocked", err=True)
+            click.echo(f"  {visible(invoice.invoice_id)} is left out: it is blocked", err=True)
             is_blocked = True
     sys.exit(DONE_WITH_ERRORS if is_blocked else DONE)
 
