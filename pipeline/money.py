@@ -71,6 +71,16 @@ def product(quantity: Decimal, unit_price: Decimal) -> Decimal:
     return _EXACT.multiply(quantity, unit_price)
 
 
+def product_and(quantity: Decimal, factor: Decimal, more: Decimal) -> Decimal:
+    """A quantity times a factor, and some more, exactly."""
+    return _EXACT.fma(quantity, factor, more)
+
+
+def in_millionths(value: Decimal) -> Decimal:
+    """A number with the 6 decimals that quantities have, rounded half up where it has more."""
+    return _ROUNDING.quantize(value, _smallest(6))
+
+
 def round_half_up(numerator: int, denominator: int, digits: int) -> Decimal:
     """An exact ratio rounded half up (away from zero at a tie) to some digits."""
     units = (2 * abs(numerator) * 10**digits + denominator) // (2 * denominator)

@@ -48,7 +48,8 @@ def peak_figures(
         return None
 
     def entitled(instant: datetime) -> Decimal:
-        return terms.entitlement(tenant, meter, terms.local_day(instant, tenant.zone))
+        on = terms.local_day(instant, tenant.zone)
+        return terms.compared(terms.entitlement(tenant, meter, on))
 
     peak = usage.peak_instant(counted)
     parts: list[Record] = []

@@ -95,7 +95,8 @@ def curve(
         starts = [terms.day_start(day, tenant.zone) for day in period.days]
         for instant in sorted([*(s.start for s in counted), *starts]):
             on = terms.local_day(instant, tenant.zone)
-            excess = usage.open_at(counted, instant) - terms.entitlement(tenant, meter, on)
+            entitled = terms.compared(terms.entitlement(tenant, meter, on))
+            excess = usage.open_at(counted, instant) - entitled
             if excess > worst:
                 worst, worst_on = excess, on
         if worst > 0:

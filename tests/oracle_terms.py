@@ -377,6 +377,11 @@ def entitlement(tenant: Tenant, meter: Meter, on: date) -> Decimal:
     return total
 
 
+def compared(value: Decimal) -> Decimal:
+    """An entitlement as usage is compared with it: to 6 decimals."""
+    return half_up(Fraction(value), 6)
+
+
 def allowance(tenant: Tenant, meter: Meter, period: Period) -> Decimal:
     """R5.5: the sum over days of what is in force, divided by the days, rounded once."""
     total = Fraction(0)
@@ -394,7 +399,7 @@ def stretches(tenant: Tenant, meter: Meter, period: Period) -> list[tuple[list[d
             runs[-1][0].append(d)
         else:
             runs.append(([d], value))
-    return runs
+    return [(days, compared(value)) for days, value in runs]
 
 
 def holders(tenant: Tenant, meter: str, on: date) -> list[str]:

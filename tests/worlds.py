@@ -137,7 +137,7 @@ def other_catalogue(rng: Random) -> list[Row]:
         if row["charge"] == "overage" and rng.random() < 0.4:
             row["overage_to"] = rng.choice(["primary", "responsible"])
         if row["meter"] == "ivr_port":
-            row["included_ratio"] = rng.choice(["1", "2", "3"])
+            row["included_ratio"] = rng.choice(["1", "2", "3", "0.5", "0.333333"])
         if row["meter"] == "toll_free_call":
             row["measure"] = rng.choice(["distinct", "peak"])
             row["counts"] = rng.choice(["users", "sessions"])
@@ -274,7 +274,7 @@ def add_entitlement(
     )
 
     def row(start: date | None, end: date | None) -> Row:
-        few = ["0", "1", "1", "2", "2", "3"]
+        few = ["0", "1", "1", "2", "2", "3", "1.5"]
         return {
             "tenant_id": base["tenant_id"],
             "subscription_id": base["subscription_id"],

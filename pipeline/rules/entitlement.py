@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from itertools import chain
 
-from pipeline.money import round_half_up
+from pipeline.money import product_and, round_half_up
 from pipeline.period import Days, Period
 from pipeline.rules.terms import Catalogue, Entitlement, Tenant
 
@@ -37,7 +37,7 @@ def stretches(
     for day in sorted({within.first, *own, *bringing}):
         quantity += own.get(day, NOTHING)
         brought += bringing.get(day, NOTHING)
-        included = quantity + brought * definition.included_ratio
+        included = product_and(brought, definition.included_ratio, quantity)
         if not pieces or pieces[-1][1] != included:
             pieces.append((day, included))
     ends = [*(day for day, _ in pieces[1:]), within.after]

@@ -14,6 +14,7 @@ import polars as pl
 
 from pipeline.measures.arrays import Ints
 from pipeline.measures.timeline import BEGINNING
+from pipeline.money import in_millionths
 from pipeline.period import Days
 from pipeline.stages.book import Book
 from pipeline.stages.local_days import LocalDays
@@ -94,9 +95,13 @@ class Stretches:
         return self._of[group]
 
     def told(self, groups: pl.Series) -> pl.DataFrame:
-        """The stretches of some groups, in their order: STRETCHES."""
+        """The stretches of some groups, in their order: STRETCHES.
+
+        What comes along with other meters (R5.2) may have more decimals than usage: it is rounded
+        half up here, where usage is compared with it.
+        """
         rows = [
-            (group, number, days.first, days.after, since, included)
+            (group, number, days.first, days.after, since, in_millionths(included))
             for group in groups.to_list()
             for number, (days, since, included) in enumerate(self.of(group))
         ]
