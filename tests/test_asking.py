@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pipeline.period import Days
 from pipeline.rules.advice import Prices, break_even, cheapest, cost
 from pipeline.rules.terms import Rate
+from tests.good_feeds import good, run, save
 from tests.support import Row, bill, shown, tenantbill
 
 SAMPLE = Path("sample_data/feeds").absolute()
@@ -56,6 +57,12 @@ def difference(store: Path, *assumptions: str) -> dict[str, str]:
         # Connect usage and overage follow the primary.
         ("primary:harbor-city=HC-PERMITS", {"HC-CLINICS": "-235.68", "HC-PERMITS": "235.68"}),
         ("add:HC-NEW=HC-PERMITS", {}),
+        # None of its days is left: its usage and overage are the next primary's, but for what the
+        # one pays that had the meter first.
+        (
+            "end:HC-CLINICS=2010-01-01",
+            {"HC-CLINICS": "-1283.68", "HC-PERMITS": "1795.64", "HC-DIGITAL": "27.5"},
+        ),
     ],
 )
 def test_a_month_on_other_terms_and_what_it_would_differ_by(
@@ -108,6 +115,10 @@ def test_assuming_what_is_changes_nothing(store: Path) -> None:
         ("price:HC-CLINICS:standard_agent:discount=3", "committed, overage, per_unit"),
         ("primary:northwind-energy=HC-CLINICS", "is no subscription of northwind-energy"),
         ("add:NEW=nobody", "there is no subscription 'nobody'"),
+        ("add:HC-PERMITS=HC-CLINICS", "'HC-PERMITS' is a subscription already"),
+        ("add:LU-CAMPUS=HC-CLINICS", "'LU-CAMPUS' is a subscription already"),
+        ("entitlement:HC-CLINICS:standard_agnet=3", "did you mean 'standard_agent'?"),
+        ("price:HC-CLINICS:nometer:overage=1", "there is no meter 'nometer'"),
     ],
 )
 def test_what_cannot_be_assumed_is_wrong_use_with_the_way_to_write_it(
@@ -116,6 +127,60 @@ def test_what_cannot_be_assumed_is_wrong_use_with_the_way_to_write_it(
     result = tenantbill("whatif", PERIOD, "--set", assumption, "--store", store)
     assert result.exit_code == 2, result.output
     assert told in result.stderr
+
+
+def test_a_subscription_that_is_assumed_can_be_given_terms(store: Path) -> None:
+    # Five more agents are included, so none is beyond: 145 less; the new one pays for its five.
+    extra = difference(
+        store,
+        "add:HC-NEW=HC-CLINICS",
+        "entitlement:HC-NEW:standard_agent=5",
+        "price:HC-NEW:standard_agent:committed=80",
+    )
+    assert extra == {"HC-CLINICS": "-145", "HC-NEW": "400"}
+
+
+@pytest.mark.parametrize(
+    ("assumption", "when"),
+    [("add:NEW=LU-CAMPUS", "as it is"), ("end:LU-MEDICAL=2026-10-31", "as it is")],
+)
+def test_a_tenant_that_is_not_invoiced_is_told_with_the_exit_code_of_error_findings(
+    store: Path, assumption: str, when: str
+) -> None:
+    result = tenantbill("whatif", PERIOD, "--set", assumption, "--store", store)
+    assert result.exit_code == 3, result.output
+    assert len(result.stdout.splitlines()) == 1, "the header alone"
+    assert f"{PERIOD}, {when}: lakeside-university: " in result.stderr
+    assert "[mixed_license_models]" in result.stderr
+
+
+def test_what_only_the_assumption_breaks_is_told_as_such(store: Path) -> None:
+    ends = [f"end:{name}=2026-10-15" for name in ("HC-CLINICS", "HC-PERMITS", "HC-DIGITAL")]
+    words = [word for one in ends for word in ("--set", one)]
+    result = tenantbill("whatif", PERIOD, *words, "--store", store)
+    assert result.exit_code == 3, result.output
+    assert f"{PERIOD}, as assumed: harbor-city: " in result.stderr
+    assert "[no_active_subscription]" in result.stderr
+
+
+def test_what_an_assumption_mends_differs_by_what_nobody_knows(store: Path) -> None:
+    words = ("whatif", PERIOD, "--set", "end:LU-MEDICAL=2026-10-01", "--store", store)
+    result = tenantbill(*words, "--format", "json")
+    assert result.exit_code == 0, result.output
+    rows = json.loads(result.stdout)
+    assert {row["subscription_id"] for row in rows} == {"LU-CAMPUS", "LU-LIBRARY"}
+    assert all(row["now"] is row["difference"] is None for row in rows)
+
+
+def test_an_invoice_that_is_blocked_as_it_is_differs_by_what_nobody_knows(tmp_path: Path) -> None:
+    feeds = good("acme")
+    feeds["entitlements"][0]["quantity"] = "0"
+    store = tmp_path / "store"
+    assert run(save(feeds, tmp_path / "in")).exit_code == 3
+    price = "price:acme-S:standard_agent:overage=7"
+    (row,) = asked(store, "whatif", PERIOD, "--set", price)
+    assert (row["then"], row["status"]) == ("7", "draft")
+    assert row["now"] is row["difference"] is None
 
 
 def test_advice_names_the_commitment_that_would_have_cost_least(store: Path) -> None:

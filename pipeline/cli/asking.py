@@ -5,13 +5,14 @@ Belongs here: their options. Does not belong here: assuming (`whatif`) and advis
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
 from pipeline.cli import options
-from pipeline.cli.group import examples, main
+from pipeline.cli.group import DONE, DONE_WITH_ERRORS, examples, main
 from pipeline.cli.reading import usual_shape
 from pipeline.cli.work import actor, at_work, now
 from pipeline.period import Period
@@ -69,7 +70,7 @@ def whatif(
                 where=store,
                 remedy=f"run `tenantbill run {periods[0]} --feeds DIR` first",
             )
-        tenants = tenants_of(feeds_of(landed, listing), assumed)
+        tenants = tenants_of(feeds_of(landed, listing), assumed, periods[0])
         requests = [
             Request(
                 period,
@@ -86,8 +87,13 @@ def whatif(
             )
             for period in periods
         ]
-        rows = what_if(requests, work.executor, work.tell.progress, by_line=lines)
-    write_rows(rows, format or usual_shape())
+        answer = what_if(requests, work.executor, work.tell.progress, by_line=lines)
+        for one in answer.obstacles:
+            when = "as assumed" if one.is_assumed else "as it is"
+            words = f"{one.period}, {when}: {one.tenant_id}: {one.message} [{one.code}]"
+            work.tell.warned(words, one.code)
+    write_rows(answer.rows, format or usual_shape())
+    sys.exit(DONE_WITH_ERRORS if answer.obstacles else DONE)
 
 
 @main.command(

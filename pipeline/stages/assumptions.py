@@ -15,7 +15,7 @@ import polars as pl
 
 from pipeline.errors import UsageError, did_you_mean
 from pipeline.period import Period
-from pipeline.stages.terms_rules import Frames
+from pipeline.stages.terms_rules import Frames, meter_names
 from schemas.feeds import RATES
 
 FORMS = (
@@ -29,6 +29,10 @@ FORMS = (
 
 ASSUMED = "assumed"
 """Where an assumed row stands, instead of an export."""
+
+
+OUT_OF_SERVICE = "suspended"
+"""The status of days on which a subscription is assumed not to be in service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +73,14 @@ def assumed(frames: Frames, assumptions: Iterable[Assumption], period: Period) -
     return frames
 
 
-def tenants_of(frames: Frames, assumptions: Iterable[Assumption]) -> frozenset[str]:
-    """The tenants whose bills the assumptions are about."""
-    return frozenset(
-        one.about[0] if one.kind == "primary" else _tenant(frames, _subject(one))
-        for one in assumptions
-    )
+def tenants_of(frames: Frames, assumptions: Iterable[Assumption], period: Period) -> frozenset[str]:
+    """The tenants whose bills the assumptions are about, each by those before it."""
+    tenants = set()
+    for one in assumptions:
+        about = one.about[0] if one.kind == "primary" else _tenant(frames, _subject(one))
+        tenants.add(about)
+        frames = assumed(frames, [one], period)
+    return frozenset(tenants)
 
 
 def _subject(one: Assumption) -> str:
@@ -85,6 +91,7 @@ def _subject(one: Assumption) -> str:
 def _entitlement(frames: Frames, one: Assumption, period: Period) -> Frames:
     subscription, meter = one.about
     tenant, rows = _tenant(frames, subscription), frames["entitlements"]
+    _check_meter(frames, meter)
     first, last = (date.fromordinal(day) for day in (period.days.first, period.last_day))
     is_it = (
         (pl.col("tenant_id") == tenant)
@@ -110,6 +117,7 @@ def _entitlement(frames: Frames, one: Assumption, period: Period) -> Frames:
 def _price(frames: Frames, one: Assumption, _: Period) -> Frames:
     subscription, meter, charge = one.about
     tenant, rows = _tenant(frames, subscription), frames["rates"]
+    _check_meter(frames, meter)
     if charge not in RATES["charge"].choices:
         raise UsageError(
             f"{charge!r} is no charge", remedy=f"it is one of {', '.join(RATES['charge'].choices)}"
@@ -136,18 +144,31 @@ def _price(frames: Frames, one: Assumption, _: Period) -> Frames:
 
 
 def _end(frames: Frames, one: Assumption, _: Period) -> Frames:
+    """Days after the end are not in service (R1.2).
+
+    The subscription stays known to all that names it, even where none of its days is left.
+    """
     (subscription,) = one.about
     tenant, rows = _tenant(frames, subscription), frames["subscriptions"]
     last = date.fromisoformat(one.value)
     is_it = (pl.col("tenant_id") == tenant) & (pl.col("subscription_id") == subscription)
     begins_later = is_it & (pl.col("start_date") > last)
     ends = pl.min_horizontal("end_date", pl.lit(last))
-    cut = pl.when(is_it).then(ends).otherwise("end_date")
-    return {"subscriptions": rows.filter(~begins_later).with_columns(end_date=cut)}
+    return {
+        "subscriptions": rows.with_columns(
+            status=pl.when(begins_later).then(pl.lit(OUT_OF_SERVICE)).otherwise("status"),
+            end_date=pl.when(is_it & ~begins_later).then(ends).otherwise("end_date"),
+        )
+    }
 
 
 def _add(frames: Frames, one: Assumption, _: Period) -> Frames:
     (name,), rows = one.about, frames["subscriptions"]
+    if name in rows["subscription_id"]:
+        raise UsageError(
+            f"{name!r} is a subscription already",
+            remedy=f"name one that nobody has: add:NEW={one.value}",
+        )
     is_like = pl.col("subscription_id") == one.value
     tenant = _tenant(frames, one.value)
     more = rows.filter(is_like, pl.col("tenant_id") == tenant).with_columns(
@@ -194,6 +215,16 @@ def _tenant(frames: Frames, subscription: str) -> str:
         f"there is no subscription {subscription!r}",
         remedy=did_you_mean(subscription, rows["subscription_id"].unique(), otherwise),
     )
+
+
+def _check_meter(frames: Frames, meter: str) -> None:
+    """Raise `UsageError` for a meter that the catalogue does not have."""
+    known = meter_names(frames)
+    if meter not in known:
+        otherwise = f"it is one of {', '.join(known)}"
+        raise UsageError(
+            f"there is no meter {meter!r}", remedy=did_you_mean(meter, known, otherwise)
+        )
 
 
 def _row(like: pl.DataFrame, values: dict[str, object]) -> pl.DataFrame:

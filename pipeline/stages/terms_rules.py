@@ -47,7 +47,7 @@ def rules_across(table: Table, rows: pl.DataFrame, frames: Frames) -> list[Rule]
         case "tenants":
             rules += _tenant_rules(frames)
         case "entitlements":
-            meters = _meter_names(frames)
+            meters = meter_names(frames)
             rules += [
                 _subscription_known(frames, pl.col("subscription_id")),
                 Rule(
@@ -152,7 +152,7 @@ def _rate_rules(frames: Frames) -> list[Rule]:
         _subscription_known(frames, own),
         Rule(
             "meter_unknown",
-            is_scoped & ~pl.col("meter").is_in(_meter_names(frames)),
+            is_scoped & ~pl.col("meter").is_in(meter_names(frames)),
             "name a meter of the catalogue: this price would never be found",
         ),
         Rule(
@@ -177,5 +177,6 @@ def time_zones() -> list[str]:
     return sorted(available_timezones())
 
 
-def _meter_names(frames: Frames) -> list[str]:
+def meter_names(frames: Frames) -> list[str]:
+    """The meters of the catalogue that the feeds state, else of the shipped one."""
     return frames["meters"]["meter"].drop_nulls().to_list() or list(SHIPPED)
