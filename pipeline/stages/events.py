@@ -158,6 +158,8 @@ def _candidates(rows: BucketRows, since: int) -> Iterator[Candidates]:
     for runs in keys_by_range(rows.runs_of_keys(), rows.slots, at_once):
         asked = _may_be_new(runs, since) if since else runs
         keys = np.concatenate([_numbered(run, low) for run in asked])
+        if not len(keys):
+            continue
         keys.sort()
         is_equal = (keys[1:] ^ keys[:-1]) <= low
         shares = np.zeros(len(keys), bool)

@@ -117,6 +117,7 @@ def few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(usage_writer, "CHUNK_ROWS", 5)
     monkeypatch.setattr(usage_writer, "RUN_ROWS", 20)
     monkeypatch.setattr(events, "RANGE_ROWS", 5)
+    monkeypatch.setattr(events, "MOSTLY_OLD", 3)
     monkeypatch.setattr(events, "CANDIDATES", 7)
     monkeypatch.setattr(keys, "AT_ONCE", 13)
 
