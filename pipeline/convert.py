@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 import polars as pl
 
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, writing
 from pipeline.exports import BESIDE, Export
 from pipeline.exports.find import kind_of
 from pipeline.sources import Source
@@ -97,17 +97,19 @@ def _read(
 
 def _part(rows: pl.DataFrame, folder: Path, number: int) -> Path:
     part = folder / f"{number:06d}.parquet"
-    rows.write_parquet(part, compression="lz4")
+    with writing(part):
+        rows.write_parquet(part, compression="lz4")
     return part
 
 
 def _write(rows: pl.LazyFrame, draft: Path) -> int:
     """Write the rows and say how many they are."""
-    if kind_of(draft) == ".csv":
-        texts = (text_of(name, dtype) for name, dtype in rows.collect_schema().items())
-        rows.with_columns(texts).sink_csv(draft)
-    else:
-        rows.sink_parquet(draft)
+    with writing(draft):
+        if kind_of(draft) == ".csv":
+            texts = (text_of(name, dtype) for name, dtype in rows.collect_schema().items())
+            rows.with_columns(texts).sink_csv(draft)
+        else:
+            rows.sink_parquet(draft)
     with draft.open("rb") as file:
         os.fsync(file.fileno())
     return int(rows.select(pl.len()).collect().item())

@@ -6,7 +6,10 @@ lives beside its code there. Does not belong here: findings, which end nothing (
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Self
@@ -67,6 +70,9 @@ def did_you_mean(word: str, known: Iterable[str], otherwise: str) -> str:
     return f"did you mean {near[0]!r}?" if near else otherwise
 
 
+_NUMBER_OF_SYSTEM = re.compile(r"\(os error (\d+)\)")
+
+
 class SystemFailed(BillingError):
     """The system did not let us read or write: no space, no permission, a broken disk."""
 
@@ -78,6 +84,34 @@ class SystemFailed(BillingError):
             where=error.filename or "the system",
             remedy="nothing more was published; mend it (space? permission?) and run again",
         )
+
+    @classmethod
+    def behind(cls, error: Exception, place: Path) -> SystemFailed | None:
+        """What the system said at a place, if that is what the error is about.
+
+        Engines pass it on in words of their own; neither they nor open files say where it was.
+        """
+        if isinstance(error, OSError) and error.errno is not None:
+            return cls.of(OSError(error.errno, error.strerror, error.filename or str(place)))
+        found = _NUMBER_OF_SYSTEM.search(str(error))
+        if found is None:
+            return None
+        number = int(found[1])
+        return cls.of(OSError(number, os.strerror(number), str(place)))
+
+
+@contextmanager
+def writing(file: Path) -> Iterator[None]:
+    """While a file is written: raises `SystemFailed` where the system does not let us."""
+    try:
+        yield
+    except BillingError:
+        raise
+    except Exception as error:
+        failed = SystemFailed.behind(error, file)
+        if failed is None:
+            raise
+        raise failed from error
 
 
 class StoreDamaged(BillingError):

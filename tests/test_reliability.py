@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -205,3 +206,103 @@ def test_a_disk_that_fills_up_leaves_the_old_state(
     bill(feeds, store, PERIOD)
     bill(feeds, tmp_path / "fresh", PERIOD)
     assert published(store) == published(tmp_path / "fresh")
+
+
+FULL_DISK = """
+import resource, sys
+from pipeline.cli import main
+from pipeline.store import files
+place = sys.argv.pop(1)
+def watch(path):
+    if place in str(path):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+files.watchers.append(watch)
+watch(place if place == "anywhere" else "")
+main()
+"""
+"""A command that can write to no file any more once it is about to write to some place."""
+
+
+def on_full_disk(place: str, *words: object) -> tuple[int, str, str]:
+    program = [sys.executable, "-c", FULL_DISK, place, *map(str, words)]
+    process = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return ended(process)
+
+
+@pytest.mark.parametrize(
+    ("place", "named"),
+    [
+        ("landed", "scratch"),
+        ("listings", "listings"),
+        ("work", "scratch"),
+        ("results/usage_split", "results"),
+        ("results/invoices", "results"),
+        ("results/runs", "results/runs"),
+    ],
+)
+def test_a_system_that_refuses_a_write_is_told_with_the_place(
+    changed: tuple[Path, Path], tmp_path: Path, place: str, named: str
+) -> None:
+    feeds, store = changed
+    old = published(store)
+    code, _, err = on_full_disk(place, "run", PERIOD, "--feeds", feeds, "--store", store)
+    assert code == 1
+    assert "Traceback" not in err
+    assert "File too large [SystemFailed]" in err
+    assert f"error: {store / named}" in err
+    assert published(store) == old
+    bill(feeds, store, PERIOD)
+    bill(feeds, tmp_path / "fresh", PERIOD)
+    assert published(store) == published(tmp_path / "fresh")
+
+
+def test_an_issue_that_the_system_refuses_to_write_issues_nothing(
+    changed: tuple[Path, Path],
+) -> None:
+    _, store = changed
+    words = ("close", PERIOD, "--store", store, "--provisional")
+    code, _, err = on_full_disk("results/ledger", *words)
+    assert code == 1
+    assert "Traceback" not in err
+    assert f"{store / 'results' / 'ledger'}: File too large [SystemFailed]" in err
+    assert tenantbill(*words).exit_code == 0
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_documents_that_the_system_refuses_to_write_are_told(
+    changed: tuple[Path, Path], tmp_path: Path, form: str
+) -> None:
+    _, store = changed
+    into = tmp_path / "documents"
+    words = ("export", PERIOD, "--store", store, "-o", into, "--as", form, "--draft")
+    code, _, err = on_full_disk("anywhere", *words)
+    assert (code, list(into.iterdir())) == (1, [])
+    assert f"error: {into}" in err
+    assert "File too large [SystemFailed]" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_conversion_that_the_system_refuses_to_write_leaves_nothing(
+    tmp_path: Path, ending: str
+) -> None:
+    session = '{"agentSessionId":"s1","agentId":"u1","startTime":1790000000123}'
+    (tmp_path / "sessions.jsonl").write_text(session)
+    into = tmp_path / "feeds" / f"usage.{ending}"
+    words = ("search-api-agent-sessions", tmp_path / "sessions.jsonl", "-o", into)
+    code, _, err = on_full_disk("anywhere", "convert", *words, "--tenant", "acme")
+    assert (code, list(into.parent.iterdir())) == (1, [])
+    assert f"error: {into.parent}" in err
+    assert "File too large [SystemFailed]" in err
+    assert "Traceback" not in err
+
+
+def test_a_file_in_the_way_of_a_table_is_named(changed: tuple[Path, Path]) -> None:
+    feeds, store = changed
+    in_the_way = store / "results" / "usage_split"
+    shutil.rmtree(in_the_way)
+    in_the_way.write_text("")
+    result = tenantbill("run", PERIOD, "--feeds", feeds, "--store", store)
+    assert result.exit_code == 1
+    assert f"error: {in_the_way}: " in result.stderr
+    assert "[StoreDamaged]" in result.stderr

@@ -14,6 +14,7 @@ from typing import Any
 import polars as pl
 
 from pipeline.documents.export import Export, totals_of
+from pipeline.errors import writing
 from pipeline.store.ledger import Entry
 from pipeline.store.results import Run
 from pipeline.texts import texts
@@ -46,10 +47,11 @@ def write_bundle(export: Export, form: str, folder: Path) -> None:
 
 
 def _write_rows(rows: pl.DataFrame, path: Path) -> None:
-    if path.suffix == ".csv":
-        texts(rows).write_csv(path)
-    else:
-        rows.write_parquet(path)
+    with writing(path):
+        if path.suffix == ".csv":
+            texts(rows).write_csv(path)
+        else:
+            rows.write_parquet(path)
 
 
 def _of_entry(entry: Entry) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def _has_no_bucket(told: str) -> bool:
 
 def without_secrets(told: str) -> str:
     """What a library said, in one line and cut short, without anything secret."""
-    told = re.split(r"<\?xml|Debug source", told)[0]
+    told = re.split(r"<\?xml|Debug source|\n +0: ", told)[0]
     told = " ".join(re.sub(r"\x1b\[\d+m|↳", "", told).split())
     for name, value in os.environ.items():
         if value and _SECRET.match(name):

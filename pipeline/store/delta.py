@@ -22,8 +22,8 @@ import polars as pl
 from deltalake import CommitProperties, DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
-from pipeline.errors import BillingError, StoreDamaged
-from pipeline.remote.faults import ChangedMeanwhile, by_our_names, failed
+from pipeline.errors import BillingError, StoreDamaged, SystemFailed
+from pipeline.remote.faults import ChangedMeanwhile, by_our_names, failed, without_secrets
 from pipeline.remote.objects import bring_all
 from pipeline.remote.place import Mirrored, name_of
 from pipeline.store.files import about_to_write
@@ -40,6 +40,9 @@ _UNUSABLE = frozenset("[]\\^|%*?")
 
 PATIENCE = {"max_retries": "4", "retry_timeout": "60s"}
 """How long an object store may fail to answer."""
+
+
+_RESTORE = "restore it from a backup, or bill into a new --store from the exports"
 
 
 class StoreNameUnusable(BillingError):
@@ -86,20 +89,19 @@ class DeltaTables:
             raise StoreDamaged(
                 "a published file is gone",
                 where=missing[0],
-                remedy="restore it from a backup, or bill into a new --store from the exports",
+                remedy=_RESTORE,
             )
         if not files:
             return pl.DataFrame(schema=schema)
         # All in one call: runs have a file each, and one by one they would take long.
-        rows = pl.scan_parquet(
-            files,
-            schema=schema,
-            glob=False,
-            hive_partitioning=False,
-            missing_columns="insert",
-            extra_columns="ignore",
-        )
-        return rows.collect()
+        try:
+            return _rows_of(files, schema)
+        except pl.exceptions.PolarsError as error:
+            raise StoreDamaged(
+                f"a published file cannot be read: {without_secrets(str(error))}",
+                where=next((file for file in files if not _is_readable(file, schema)), path),
+                remedy=_RESTORE,
+            ) from error
 
     def append(self, name: str, rows: pl.DataFrame, name_of_commit: str, after: int | None) -> None:
         """Add rows to the version `after`: in the table whole, or not at all.
@@ -151,13 +153,36 @@ class DeltaTables:
             return None
 
 
+def _rows_of(files: list[Path], schema: pl.Schema) -> pl.DataFrame:
+    rows = pl.scan_parquet(
+        files,
+        schema=schema,
+        glob=False,
+        hive_partitioning=False,
+        missing_columns="insert",
+        extra_columns="ignore",
+    )
+    return rows.collect()
+
+
+def _is_readable(file: Path, schema: pl.Schema) -> bool:
+    try:
+        _rows_of([file], schema)
+    except pl.exceptions.PolarsError:
+        return False
+    return True
+
+
 def _options(path: Path) -> dict[str, str] | None:
     return PATIENCE if isinstance(path, Mirrored) else None
 
 
 @contextmanager
 def _told(path: Path) -> Iterator[None]:
-    """Failures of the library by our names; `ChangedMeanwhile` where another wrote first."""
+    """Failures of the library by our names; `ChangedMeanwhile` where another wrote first.
+
+    Raises `TableNotFoundError` where nothing was ever written.
+    """
     try:
         if isinstance(path, Mirrored):
             with by_our_names(path):
@@ -173,4 +198,13 @@ def _told(path: Path) -> Iterator[None]:
             raise ChangedMeanwhile from error
         if isinstance(path, Mirrored):
             raise failed(path, str(error)) from None
-        raise
+        raise _local(error, path) from error
+    except (OSError, ValueError) as error:
+        raise _local(error, path) from error
+
+
+def _local(error: Exception, path: Path) -> BillingError:
+    """What the library said of a table that lies here, as an error of ours."""
+    return SystemFailed.behind(error, path) or StoreDamaged(
+        f"this table cannot be used: {without_secrets(str(error))}", where=path, remedy=_RESTORE
+    )

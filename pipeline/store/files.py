@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from pipeline.errors import writing
 from pipeline.remote.faults import ChangedMeanwhile
 from pipeline.remote.objects import content, create, send, send_all
 from pipeline.remote.place import Mirrored
@@ -84,7 +85,7 @@ def write_text(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
-        with draft.open("w", encoding="utf-8") as file:
+        with writing(path), draft.open("w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

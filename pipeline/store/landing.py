@@ -21,7 +21,7 @@ from typing import Any
 
 import polars as pl
 
-from pipeline.errors import BillingError, StoreDamaged
+from pipeline.errors import BillingError, StoreDamaged, writing
 from pipeline.exports import BESIDE, Batch
 from pipeline.remote.faults import ChangedMeanwhile
 from pipeline.remote.objects import below, bring, content, is_kept
@@ -136,7 +136,9 @@ class LandedStore:
                 frames.append(batch.whole())
                 remarks.update(batch.remarks)
             if frames:
-                pl.concat(frames).write_parquet(folder / "rows.parquet", compression="lz4")
+                file = folder / "rows.parquet"
+                with writing(file):
+                    pl.concat(frames).write_parquet(file, compression="lz4")
             rows = sum(map(len, frames))
             write_json(folder / MANIFEST, {"rows": rows, "remarks": remarks})
         return Taken(rows, remarks)

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from pipeline.errors import writing
 from pipeline.exports import Batch
 from pipeline.measures.arrays import Codes32, Ints
 from pipeline.store.dictionary import Dictionary
@@ -220,10 +221,11 @@ class UsageWriter:
             # In order of slots, so that a bucket's words are read without those of others.
             by_slot = words.sort("slot", maintain_order=True)
             file = self._folder / f"{name}.parquet"
-            by_slot.write_parquet(file, compression="lz4", row_group_size=WORDS_AT_ONCE)
-        pl.concat([_no_cells(), *self._cells]).write_parquet(
-            self._folder / "cells.parquet", compression="lz4"
-        )
+            with writing(file):
+                by_slot.write_parquet(file, compression="lz4", row_group_size=WORDS_AT_ONCE)
+        cells, file = pl.concat([_no_cells(), *self._cells]), self._folder / "cells.parquet"
+        with writing(file):
+            cells.write_parquet(file, compression="lz4")
 
     def _in_tenants(self, words: Dictionary) -> pl.DataFrame:
         """The words of each code, after those of the tenant that they lie within; and its slot."""

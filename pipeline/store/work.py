@@ -14,6 +14,7 @@ from zipfile import ZipFile
 
 import polars as pl
 
+from pipeline.errors import writing
 from pipeline.remote.objects import bring, is_kept
 from pipeline.store.files import appearing_file
 
@@ -35,7 +36,11 @@ class WorkStore:
 
     def save(self, name: str, frames: Mapping[str, pl.DataFrame]) -> None:
         """Keep an outcome, all its frames together. Saving the same again changes nothing."""
-        with appearing_file(self._file(name), self._scratch) as file, ZipFile(file, "w") as packed:
+        with (
+            appearing_file(self._file(name), self._scratch) as file,
+            writing(file),
+            ZipFile(file, "w") as packed,
+        ):
             for key, frame in frames.items():
                 with packed.open(key, "w", force_zip64=True) as member:
                     frame.write_ipc_stream(member)
