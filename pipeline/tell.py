@@ -5,17 +5,18 @@ Belongs here: stderr, and the summary on stdout. Does not belong here: results (
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from time import monotonic
-from typing import Protocol, TextIO
+from typing import NoReturn, Protocol, TextIO
 
 import click
 
-from pipeline.errors import BillingError
+from pipeline.errors import BillingError, SystemFailed
 from pipeline.findings import counted
 from pipeline.period import Period
 from pipeline.run import Done
@@ -38,6 +39,9 @@ class Teller(Protocol):
     def warned(self, words: str, event: str) -> None:
         """Take note of what went wrong beside the work."""
 
+    def noted(self, words: str, event: str, **values: object) -> None:
+        """Take note of what is to be known beside the results."""
+
 
 @contextmanager
 def teller(log_format: str, words_to: TextIO | None = None) -> Iterator[Teller]:
@@ -50,14 +54,11 @@ def teller(log_format: str, words_to: TextIO | None = None) -> Iterator[Teller]:
         try:
             yield JsonTeller()
         except BillingError as error:
-            _event(
-                "failed",
-                error=error.name,
-                what=error.what,
-                where=error.where,
-                remedy=error.remedy,
-            )
-            sys.exit(error.exit_code)
+            _fail(error)
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise
+            _fail(SystemFailed.of(error))
     elif sys.stderr.isatty():
         with TerminalTeller(words_to) as terminal:
             yield terminal
@@ -85,6 +86,10 @@ class PlainTeller:
     def warned(self, words: str, event: str) -> None:
         """Say the words to stderr."""
         click.echo(f"warning: {visible_lines(words)}", err=True)
+
+    def noted(self, words: str, event: str, **values: object) -> None:
+        """Say the words to stderr, beside the results."""
+        click.echo(visible_lines(words), err=True)
 
 
 class TerminalTeller(PlainTeller):
@@ -144,6 +149,22 @@ class JsonTeller:
     def warned(self, words: str, event: str) -> None:
         """Write the event."""
         _event(event, what=words)
+
+    def noted(self, words: str, event: str, **values: object) -> None:
+        """Write the event."""
+        _event(event, what=words, **values)
+
+
+def _fail(error: BillingError) -> NoReturn:
+    """End the program with the event of an error."""
+    _event(
+        "failed",
+        error=error.name,
+        what=error.what,
+        where=error.where,
+        remedy=error.remedy,
+    )
+    sys.exit(error.exit_code)
 
 
 def words_of(step: Step, seconds: float) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import re
+import shutil
 from pathlib import Path
 
 import polars as pl
@@ -190,6 +192,46 @@ def test_progress_for_schedulers_is_one_json_event_a_line(tmp_path: Path) -> Non
     assert (last["event"], last["error"]) == ("failed", "FeedMissing")
     assert last["what"]
     assert last["remedy"]
+
+
+def last_event(*words: object, code: int) -> dict[str, object]:
+    """The last event of a command, which leaves with that code and says nothing but events."""
+    result = tenantbill(*words, "--log-format", "json")
+    assert result.exit_code == code, result.output
+    events: list[dict[str, object]] = [json.loads(line) for line in result.stderr.splitlines()]
+    return events[-1]
+
+
+def test_what_the_system_refuses_and_what_nobody_said_are_events_and_in_the_summary(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    feeds, summary = save(good("good"), tmp_path / "feeds"), tmp_path / "summary.json"
+    Path("file").write_text("")
+    words = ("run", PERIOD, "--summary", summary, "--store", "store")
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pipeline.run.take_in", full)
+        refused = last_event(*words, "--feeds", feeds, code=1)
+    assert (refused["event"], refused["error"]) == ("failed", "SystemFailed")
+    shutil.rmtree("store")
+    unsaid = last_event(*words, code=2)
+    assert (unsaid["event"], unsaid["error"]) == ("failed", "UsageError")
+    told = json.loads(summary.read_text())
+    assert (told["exit_code"], told["error"]["what"]) == (2, unsaid["what"])
+    assert not Path("store").exists()
+    sessions = ("convert", "csv", "file", "-o", "usage.csv")
+    assert last_event(*sessions, code=2)["error"] == "UsageError"
+
+
+def test_what_a_plan_notes_beside_its_changes_is_an_event(tmp_path: Path) -> None:
+    feeds, store = save(good("good"), tmp_path / "feeds"), tmp_path / "store"
+    bill(feeds, store, PERIOD)
+    note = last_event("plan", PERIOD, "--store", store, code=0)
+    assert (note["event"], note["period"]) == ("not_compared", PERIOD)
 
 
 def test_progress_is_told_in_words_with_the_rate() -> None:

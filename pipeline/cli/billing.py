@@ -23,6 +23,9 @@ from pipeline.period import Period
 if TYPE_CHECKING:
     from pipeline.request import Request
 
+TAKE_IN = ("run", "ingest")
+"""The commands that take exports in."""
+
 
 @main.command(
     epilog=examples(
@@ -55,12 +58,6 @@ def run(
     With the word auto for PERIOD, bill every month that is due and not closed: this one, the last
     one, those billed before, and those of the last twelve that the exports hold usage of.
     """
-    if periods is None and rest["as_of"]:
-        raise UsageError(
-            "auto is about what is due now, and --as-of about what was known then",
-            remedy="name the months to bill as of an instant, such as 2026-10",
-        )
-    check_told_where(feeds)
     report = Report("run" if periods else "run auto", store, now, summary, metrics)
     _execute("run", periods, store, feeds, report=report, **rest)
 
@@ -73,7 +70,6 @@ def run(
 @options.of_work
 def ingest(periods: list[Period], feeds: Path | None, store: Path, **rest: Any) -> None:
     """Take exports in: read the new ones once, list those that count."""
-    check_told_where(feeds)
     _execute("ingest", periods, store, feeds, **rest)
 
 
@@ -128,7 +124,17 @@ def _execute(
     Where no periods are asked for, for those that are due.
     """
     report = report or Report(command, store, now)
-    with at_work(store, report=report, **surroundings) as work:
+
+    def check() -> None:
+        if command in TAKE_IN:
+            check_told_where(feeds)
+        if asked is None and as_of:
+            raise UsageError(
+                "auto is about what is due now, and --as-of about what was known then",
+                remedy="name the months to bill as of an instant, such as 2026-10",
+            )
+
+    with at_work(store, report=report, check=check, **surroundings) as work:
         from pipeline.run import execute, take_in  # noqa: PLC0415
 
         request = _request(command, asked, store, feeds, tenant, as_of, allow_shrink, day, work)
@@ -177,7 +183,7 @@ def _request(
         as_of=past,
         actor=actor(),
         allow_shrink=allow_shrink,
-        sources=sources() if command in ("run", "ingest") else (),
+        sources=sources() if command in TAKE_IN else (),
     )
 
 

@@ -7,7 +7,7 @@ and what corrects it (`correct`).
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -91,12 +91,17 @@ def plan(
     compared = {month.worked.request.period for month in made.months}
     for period in asked:
         if period not in compared:
-            click.echo(f"{period} is open: nothing of it is issued that could change", err=True)
-    for name, why in made.blocked.items():
-        click.echo(f"{name} cannot be compared: {why}", err=True)
+            words = f"{period} is open: nothing of it is issued that could change"
+            work.tell.noted(words, "not_compared", period=str(period))
+    _tell_blocked(work, made.blocked)
     if exit_code and len(made.changes):
         sys.exit(CHANGES)
     sys.exit(DONE_WITH_ERRORS if made.blocked else DONE)
+
+
+def _tell_blocked(work: Work, blocked: Mapping[str, str]) -> None:
+    for name, why in blocked.items():
+        work.tell.noted(f"{name} cannot be compared: {why}", "not_compared", tenant=name)
 
 
 def _write_plan(made: Plan, shape: str) -> None:
@@ -156,8 +161,7 @@ def diff(
     changes = pl.concat([CHANGED_LINES.empty(), *(month.changes for month in months)])
     write_changes(changes, format or usual_shape())
     blocked = {name: why for month in months for name, why in month.blocked.items()}
-    for name, why in blocked.items():
-        click.echo(f"{name} cannot be compared: {why}", err=True)
+    _tell_blocked(work, blocked)
     if exit_code and len(changes):
         sys.exit(CHANGES)
     sys.exit(DONE_WITH_ERRORS if blocked else DONE)

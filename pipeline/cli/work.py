@@ -8,7 +8,7 @@ from __future__ import annotations
 import getpass
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -44,8 +44,12 @@ def at_work(
     wait: int = 0,
     log_format: str = "text",
     report: Report | None = None,
+    check: Callable[[], None] = lambda: None,
 ) -> Iterator[Work]:
-    """Hold the store and have workers ready while the block runs, and report how it ends."""
+    """Hold the store and have workers ready while the block runs, and report how it ends.
+
+    `check` raises where the work cannot begin; the store is not touched before it is passed.
+    """
     from pipeline.engines import prepare  # noqa: PLC0415
     from pipeline.executors import crew_of  # noqa: PLC0415
     from pipeline.executors.embedded import cores  # noqa: PLC0415
@@ -59,10 +63,10 @@ def at_work(
     with (
         teller(log_format, words_to) as tell,
         report.kept(tell) if report else nullcontext(),
-        store_lock(store, wait),
-        crew_of(scheduler, workers, memory, store) as crew,
     ):
-        yield Work(crew.executor, tell, Budget.of(crew.workers, memory, crew.memory))
+        check()
+        with store_lock(store, wait), crew_of(scheduler, workers, memory, store) as crew:
+            yield Work(crew.executor, tell, Budget.of(crew.workers, memory, crew.memory))
 
 
 def sources() -> tuple[Source, ...]:
