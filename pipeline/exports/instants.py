@@ -6,6 +6,7 @@ Belongs here: the forms a moment may be written in. Does not belong here: other 
 from __future__ import annotations
 
 import polars as pl
+from polars.expr.struct import ExprStructNameSpace
 
 from schemas.columns import INSTANT
 
@@ -15,12 +16,22 @@ USUAL = (
 )
 """The form nearly every export has; it is read by position, all rows at once."""
 
-UNUSUAL = (
-    r"^(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})[T ](?P<minute>(?:[01][0-9]|2[0-3]):[0-5][0-9])"
-    r"(?::(?P<second>[0-5][0-9])(?:\.(?P<fraction>[0-9]{1,9}))?)?"
-    r"(?:[Zz]|(?P<sign>[+-])(?P<hours>[01][0-9]|2[0-3])(?::?(?P<minutes>[0-5][0-9]))?)?$"
-)
-"""Every other form: a space for the T, no seconds, an offset, or none (which means UTC)."""
+
+def _unusual(dash: str, colon: str) -> str:
+    """Every other form with these marks: a space for the T, no seconds, an offset, or none.
+
+    No offset means UTC.
+    """
+    return (
+        rf"^(?P<year>[0-9]{{4}}){dash}(?P<month>[0-9]{{2}}){dash}(?P<day>[0-9]{{2}})[T ]"
+        rf"(?P<hour>[01][0-9]|2[0-3]){colon}(?P<minute>[0-5][0-9])"
+        rf"(?:{colon}(?P<second>[0-5][0-9])(?:\.(?P<fraction>[0-9]{{1,9}}))?)?"
+        r"(?:[Zz]|(?P<sign>[+-])(?P<hours>[01][0-9]|2[0-3])(?::?(?P<minutes>[0-5][0-9]))?)?$"
+    )
+
+
+FORMS = (_unusual("-", ":"), _unusual("", ""))
+"""With the marks, or without any: the extended and the basic form of ISO 8601."""
 
 WHOLE = r"^[+-]?[0-9]{1,18}$"
 """Epoch milliseconds."""
@@ -45,8 +56,9 @@ def instants(cells: pl.Series) -> pl.Series:
 
     Fractions are cut to microseconds. A date alone names no moment: hours would be a guess.
     """
-    frame = cells.to_frame("cell").with_columns(part=pl.col("cell").str.extract_groups(UNUSUAL))
-    return frame.select(pl.coalesce(_written(), _counted())).to_series().alias(cells.name)
+    texts = cells.to_frame("cell")
+    written = [_written(pl.col("cell").str.extract_groups(form).struct) for form in FORMS]
+    return texts.select(pl.coalesce(*written, _counted())).to_series().alias(cells.name)
 
 
 def from_epoch_ms(ms: pl.Expr) -> pl.Expr:
@@ -67,14 +79,10 @@ def _counted() -> pl.Expr:
     return from_epoch_ms(whole.cast(pl.Int64, strict=False))
 
 
-def _written() -> pl.Expr:
-    part = pl.col("part").struct
-    text = pl.concat_str(
-        part.field("day"),
-        pl.lit("T"),
-        part.field("minute"),
-        pl.lit(":"),
-        part.field("second").fill_null("00"),
+def _written(part: ExprStructNameSpace) -> pl.Expr:
+    date, clock = ("year", "month", "day"), ("hour", "minute")
+    text = pl.format(
+        "{}-{}-{}T{}:{}:{}", *map(part.field, (*date, *clock)), part.field("second").fill_null("00")
     )
     seconds = text.str.to_datetime(_TEXT_FORMAT, time_unit="us", strict=False).cast(pl.Int64)
     micros = part.field("fraction").fill_null("").str.head(6).str.pad_end(6, "0").cast(pl.Int64)

@@ -49,7 +49,7 @@ def test_polars_reads_dates_leniently() -> None:
 
 
 def test_polars_takes_a_second_60() -> None:
-    """Why instants.USUAL and UNUSUAL count seconds to 59; the rest of the clock is judged."""
+    """Why instants.USUAL and FORMS count seconds to 59; the rest of the clock is judged."""
     cells = pl.Series(
         [
             "2026-02-28T23:59:60",

@@ -28,8 +28,10 @@ from tests.rules.build import OCTOBER, tenant
 )
 def test_what_comes_along_is_rounded_half_up(ratio: str, quantity: str, entitlement: str) -> None:
     """R5.2: to the places that quantities have; the engine would round to even, unasked."""
-    along = {"included_with": ("standard_agent",), "included_ratio": Decimal(ratio)}
-    catalogue = {**SHIPPED, "ivr_port": replace(SHIPPED["ivr_port"], **along)}
+    port = replace(
+        SHIPPED["ivr_port"], included_with=("standard_agent",), included_ratio=Decimal(ratio)
+    )
+    catalogue = {**SHIPPED, "ivr_port": port}
     who = tenant("A 2024-01-01..", f"A standard_agent {quantity} ..")
     book = Book(UsageTerms(catalogue, {who.id: who}, ()), OCTOBER, ())
     told = Stretches(book).told(pl.Series([book.meters.index("ivr_port")]))
