@@ -201,6 +201,54 @@ def test_what_is_called_nothing_is_wrong_use_with_a_guess(sample: Path, name: st
         assert "did you mean '2026-10/harbor-city/HC-CLINICS'?" in result.stderr
 
 
+def without_lines(folder: Path) -> Path:
+    """A store with a subscription that was active for two weeks, and has nothing to pay."""
+    feeds = good("acme")
+    idle = {**feeds["subscriptions"][0], "subscription_id": "B", "end_date": "2026-10-14"}
+    feeds["subscriptions"].append(idle)
+    save(feeds, folder / "in")
+    bill(folder / "in", folder / "store", "2026-10")
+    return folder / "store"
+
+
+def test_an_invoice_without_lines_is_told_with_why_it_is_there(tmp_path: Path) -> None:
+    store = without_lines(tmp_path)
+    told = explained(store, "2026-10/acme/B")
+    said = " ".join(told["sentences"])
+    assert "B was active on 14 days of 2026-10, the first 2026-10-01" in said
+    assert "(R10.6)" in said
+    assert "its total is 0 USD (R10.5)" in said
+    assert (told["invoice_id"], told["line_id"]) == ("2026-10/acme/B", None)
+    assert told["adds_up"]
+    text = tenantbill("explain", "2026-10/acme/B", "--store", store)
+    assert text.exit_code == 0
+    assert text.stdout.startswith("2026-10/acme/B\n")
+    rows = tenantbill("explain", "2026-10/acme/B", "--store", store, "--format", "csv")
+    assert (rows.exit_code, len(rows.stdout.splitlines())) == (0, 1)
+
+
+def test_so_is_one_that_was_issued_whatever_came_later(tmp_path: Path) -> None:
+    store = without_lines(tmp_path)
+    assert tenantbill("close", "2026-10", "--store", store).exit_code == 0
+    feeds = good("acme")
+    bill(save(feeds, tmp_path / "later"), store, "2026-10", "--allow-shrink")
+    said = " ".join(explained(store, "2026-10/acme/B")["sentences"])
+    assert "B was active on 14 days of 2026-10" in said
+
+
+def test_an_invoice_without_lines_may_have_been_meant(tmp_path: Path) -> None:
+    result = tenantbill("explain", "2026-10/acme/BB", "--store", without_lines(tmp_path))
+    assert result.exit_code == 2
+    assert "did you mean '2026-10/acme/B'?" in result.stderr
+
+
+def test_where_nothing_is_published_the_store_is_named(tmp_path: Path) -> None:
+    result = tenantbill("explain", "2026-10/acme/B", "--store", tmp_path / "none")
+    assert result.exit_code == 1
+    assert f"{tmp_path / 'none'}: nothing is published" in result.stderr
+    assert "tenantbill run 2026-10 --feeds DIR" in result.stderr
+
+
 def test_lines_of_a_world_without_usage_can_be_told(tmp_path: Path) -> None:
     crowd = world(7)
     write(World(crowd.period, crowd.feeds, [("empty.csv", [])]), tmp_path / "feeds")

@@ -53,7 +53,7 @@ def _write_text(explained: list[Explanation], most: int) -> None:
 
     for one in explained:
         told = one.told
-        click.secho(visible(one.line.line_id), bold=True)
+        click.secho(visible(one.name), bold=True)
         for sentence in told.sentences:
             click.echo(f"  {visible(sentence)}")
         for title, table in told.tables.items():
@@ -77,8 +77,9 @@ def _write_json(explained: list[Explanation], most: int) -> None:
 
     def value(one: Explanation) -> dict[str, Any]:
         return {
-            "line_id": one.line.line_id,
-            "because": one.line.because,
+            "invoice_id": one.invoice_id,
+            "line_id": one.line.line_id if one.line else None,
+            "because": one.line.because if one.line else None,
             "sentences": one.told.sentences,
             "tables": {title: records(table) for title, table in one.told.tables.items()},
             "counted": str(one.told.counted),
@@ -99,7 +100,7 @@ def _write_csv(explained: list[Explanation], most: int) -> None:
     write_rows(
         pl.concat(
             one.told.rows.head(most).select(
-                pl.lit(one.line.line_id).alias("line_id"), pl.all().exclude("rank")
+                pl.lit(one.name).alias("line_id"), pl.all().exclude("rank")
             )
             for one in explained
         ),

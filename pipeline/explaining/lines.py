@@ -1,11 +1,11 @@
-"""Commitments and usage: why such a line is there, and what it counts.
+"""Commitments and usage: why such a line is there, and what it counts; and invoices without any.
 
 Belongs here: one function a kind of line. Does not belong here: overage (`overage`).
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 import polars as pl
@@ -13,6 +13,7 @@ import polars as pl
 from pipeline.documents.model import Line
 from pipeline.explaining.context import Context
 from pipeline.explaining.told import Told, arithmetic, priced
+from pipeline.findings import counted
 from pipeline.money import plain
 from pipeline.period import instant
 from pipeline.rules.pricing import commitments
@@ -79,6 +80,22 @@ def usage(context: Context, line: Line, subscription_id: str, others: Decimal) -
     tables = {"the split": split.drop("tenant_id", "meter")}
     return Told(
         told, tables, context.in_exports(rows, subscription_id), others, rests_on_usage=True
+    )
+
+
+def nothing_charged(context: Context, subscription_id: str) -> Told:
+    """R10.6: why a subscription has an invoice of a period in which nothing is charged to it."""
+    subscription, days = context.subscription(subscription_id), context.period.days
+    active = [day for day in days if subscription.is_active(day)]
+    first = date.fromordinal(active[0])
+    return Told(
+        [
+            f"{subscription_id} was active on {counted(len(active), 'day')} of {context.period}, "
+            f"the first {first}, so it has an invoice (R10.6).",
+            "No commitment of it is charged (R10.2), no usage is its part (R10.3), and it pays no "
+            "overage (R7): there is no line.",
+            f"So its total is 0 {subscription.currency} (R10.5).",
+        ]
     )
 
 
