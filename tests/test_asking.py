@@ -218,6 +218,30 @@ def test_what_comes_with_another_meter_is_no_commitment_of_its_own(store: Path) 
         assert (ports[whose]["best_commitment"], ports[whose]["saving"]) == ("0", "0")
 
 
+def test_a_month_of_which_nothing_is_published_is_missing_and_not_silence(store: Path) -> None:
+    result = tenantbill("advise", "2026-10..2026-11", "--store", store)
+    assert result.exit_code == 1, result.output
+    assert f"{store}: there is no usage of 2026-11 that is up to date" in result.stderr
+    assert "tenantbill run 2026-11 --feeds DIR" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("tenant", "told"),
+    [("harbour-city", "did you mean 'harbor-city'?"), ("nobody", "see the exports for its id")],
+)
+def test_advice_for_a_tenant_that_nobody_knows_is_wrong_use(
+    store: Path, tenant: str, told: str
+) -> None:
+    result = tenantbill("advise", PERIOD, "--tenant", tenant, "--store", store)
+    assert result.exit_code == 2, result.output
+    assert f"there is no tenant {tenant!r}" in result.stderr
+    assert told in result.stderr
+
+
+def test_a_tenant_that_used_nothing_needs_no_advice(store: Path) -> None:
+    assert asked(store, "advise", PERIOD, "--tenant", "lakeside-university") == []
+
+
 prices = st.builds(
     lambda committed, tiers, model: Prices(
         committed,

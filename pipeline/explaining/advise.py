@@ -6,13 +6,14 @@ cheapest (`rules.advice`).
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import polars as pl
 
+from pipeline.errors import InputMissing
 from pipeline.explaining.chargeback import context_of
 from pipeline.explaining.context import Context, Contexts
 from pipeline.money import plain
@@ -22,6 +23,7 @@ from pipeline.rules.advice import Prices, break_even, cheapest, cost
 from pipeline.rules.entitlement import allowance, stretches
 from pipeline.rules.payer import payer
 from pipeline.rules.primary import closing_primary
+from pipeline.run import check_tenants
 from pipeline.store.landing import LandedStore
 from schemas.columns import MONEY
 from schemas.datasets import OCCUPANCY
@@ -55,12 +57,16 @@ Occupancy = dict[tuple[str, str], pl.DataFrame]
 
 
 def advise(
-    store: Path, periods: Sequence[Period], only_tenants: Container[str] | None = None
+    store: Path, periods: Sequence[Period], only_tenants: Collection[str] | None = None
 ) -> pl.DataFrame:
-    """The advice for the tenants that used anything in all of some published months."""
+    """The advice for the tenants that used anything in the last of some published months.
+
+    Raises `InputMissing` where one of them is not published, `UsageError` for an unknown tenant.
+    """
     published = Published(store)
     contexts = Contexts(published, LandedStore(store))
-    months = [(period, _occupancy(published, period)) for period in periods]
+    months = [(period, _occupancy(store, published, period)) for period in periods]
+    _check_tenants(contexts, published, months[-1], only_tenants)
     rows: list[tuple[object, ...]] = []
     for tenant, meter in sorted(months[-1][1]):
         if only_tenants is None or tenant in only_tenants:
@@ -68,11 +74,30 @@ def advise(
     return pl.DataFrame(rows, schema=ADVICE, orient="row")
 
 
-def _occupancy(published: Published, period: Period) -> Occupancy:
+def _occupancy(store: Path, published: Published, period: Period) -> Occupancy:
     rows = published.rows(OCCUPANCY, period)
-    rows = OCCUPANCY.empty() if rows is None else rows
+    if rows is None:
+        raise InputMissing(
+            f"there is no usage of {period} that is up to date",
+            where=store,
+            remedy=f"run `tenantbill run {period} --feeds DIR` first",
+        )
     by_meter = rows.partition_by("tenant_id", "meter", as_dict=True)
     return {(str(tenant), str(meter)): of for (tenant, meter), of in by_meter.items()}
+
+
+def _check_tenants(
+    contexts: Contexts,
+    published: Published,
+    month: tuple[Period, Occupancy],
+    only_tenants: Iterable[str] | None,
+) -> None:
+    """Raise `UsageError` for an asked tenant that has no usage, and that the terms do not know."""
+    period, occupancy = month
+    unseen = frozenset(only_tenants or ()) - {tenant for tenant, _ in occupancy}
+    run = published.run(period)
+    if unseen and run is not None:
+        check_tenants(unseen, contexts.stated(run.listing)[1])
 
 
 def _advised(

@@ -51,7 +51,7 @@ class Contexts:
         """A tenant in a period, as the exports of a listing and the parts of a run have it."""
         key = (listing, period, tenant_id)
         if key not in self._known:
-            exports, terms = self._stated(listing)
+            exports, terms = self.stated(listing)
             card = self._cards.get((listing, period)) or RateCard(terms.rates, period.last_day)
             self._cards[listing, period] = card
             self._known[key] = Context(
@@ -91,7 +91,8 @@ class Contexts:
             self._billed = key, rows
         return self._billed[1]
 
-    def _stated(self, number: int) -> tuple[Listing, Terms]:
+    def stated(self, number: int) -> tuple[Listing, Terms]:
+        """A listing, and the terms that its exports state."""
         if number not in self._terms:
             listing = self._landed.listing_of(number)
             self._terms[number] = listing, load_terms(self._landed, listing)
