@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.period import Days
-from pipeline.rules.advice import Prices, break_even, cheapest, cost
+from pipeline.rules.advice import Advice, Prices, break_even, cheapest, cost
 from pipeline.rules.terms import Rate
 from tests.good_feeds import good, run, save
 from tests.support import Row, bill, shown, tenantbill
@@ -243,17 +243,18 @@ def test_a_tenant_that_used_nothing_needs_no_advice(store: Path) -> None:
 
 
 prices = st.builds(
-    lambda committed, tiers, model: Prices(
+    lambda committed, tiers, first, model: Prices(
         committed,
         [
             Rate(None, None, "m", "overage", price, "USD", model, start, Days(0, 1))
-            for start, price in zip([Decimal(0), Decimal(3), Decimal(9)], tiers, strict=False)
+            for start, price in zip([first, Decimal(3), Decimal(9)], tiers, strict=False)
         ],
         "USD",
     ),
     st.decimals(0, 20, places=2),
     st.lists(st.decimals(0, 20, places=2), min_size=1, max_size=3),
-    st.sampled_from(["flat", "graduated"]),
+    st.decimals(0, 2, places=1),
+    st.sampled_from(["flat", "graduated", "volume"]),
 )
 needs = st.lists(st.decimals(0, 20, places=1), min_size=1, max_size=4)
 
@@ -265,6 +266,34 @@ def test_no_other_whole_commitment_would_have_cost_less(of: list[Decimal], by: P
     costs = [cost(Decimal(one), of, by) for one in range(25)]
     assert best.cost == min(one for one in costs if one is not None)
     assert costs.index(best.cost) == best.commitment, "the smallest on ties"
+
+
+def test_where_the_first_units_beyond_have_no_price_the_best_may_be_to_have_none() -> None:
+    from_three = Rate(
+        None, None, "m", "overage", Decimal(145), "USD", "volume", Decimal(3), Days(0, 1)
+    )
+    by = Prices(Decimal(95), [from_three], "USD")
+    need = [Decimal(10)]
+    assert cost(Decimal(7), need, by) is None, "3 beyond, and prices begin above 3"
+    assert cost(Decimal(6), need, by) == 6 * 95 + 4 * 145, "the tier that is reached prices all"
+    assert cheapest(need, by) == Advice(Decimal(10), Decimal(950))
+
+
+def test_a_volume_price_that_begins_above_0_is_advised_on_and_explained(tmp_path: Path) -> None:
+    feeds = good("acme")
+    feeds["entitlements"][0]["quantity"] = "0"
+    volume = {"charge": "overage", "model": "volume", "unit_price": "12", "tier_from": "0.5"}
+    feeds["rates"].append({**feeds["rates"][0], **volume})
+    store = tmp_path / "store"
+    assert run(save(feeds, tmp_path / "in")).exit_code == 0
+    (row,) = asked(store, "advise", PERIOD)
+    assert (row["overage_price"], row["cost_now"]) == ("12 from 0.5", "12")
+    assert (row["best_commitment"], row["best_cost"]) == ("1", "10")
+    line = f"{PERIOD}/acme/acme-S/overage/standard_agent/1"
+    (told,) = asked(store, "explain", line)
+    said = " ".join(told["sentences"])
+    assert "12 from 0.5 in rates.csv, row 2, a volume price (R10.4)" in said
+    assert "1 × 12 = 12 = 12.00 USD." in said
 
 
 def test_without_a_price_of_overage_nothing_breaks_even() -> None:

@@ -60,12 +60,14 @@ def cheapest(needs: Sequence[Decimal], prices: Prices) -> Advice | None:
     """The commitment in whole units that costs least, the smallest on ties.
 
     Between two points at which some month's overage begins, or enters another tier, the cost is a
-    straight line: only the whole units around those points can be the lowest.
+    straight line: only the whole units around those points can be the lowest. Overage begins at 0,
+    also where its prices begin above (R10.4).
     """
     points = {NOTHING}
+    starts = {NOTHING, *(tier.tier_from for tier in prices.overage)}
     for need in needs:
-        for tier in prices.overage:
-            above = max(need - tier.tier_from, NOTHING).quantize(UNIT, ROUND_CEILING)
+        for start in starts:
+            above = max(need - start, NOTHING).quantize(UNIT, ROUND_CEILING)
             points |= {above, max(above - UNIT, NOTHING)}
     costs = [(cost(point, needs, prices), point) for point in points]
     known = [(total, point) for total, point in costs if total is not None]
