@@ -15,14 +15,14 @@ from shutil import get_terminal_size
 
 import polars as pl
 
-from pipeline.errors import InputMissing, UsageError
+from pipeline.errors import InputMissing, UsageError, did_you_mean
 from pipeline.explaining.chargeback import chargeback
 from pipeline.explaining.curve import curve
 from pipeline.period import Period
 from pipeline.published import Published, makers
 from pipeline.texts import texts, visible
 from schemas.columns import Table
-from schemas.datasets import CHARGEBACK, CURVE, DATASETS
+from schemas.datasets import CHARGEBACK, CURVE, DATASETS, FINDINGS, INVOICES
 
 WORKED_OUT = {CHARGEBACK: chargeback, CURVE: curve}
 """What is worked out for whoever asks for it, instead of being published."""
@@ -52,7 +52,12 @@ def datasets_of(
         of = published.candidate if is_candidate else published.rows
         return of(table, period)
 
-    frames = [_there(find(period), published, table, period) for period in periods]
+    frames = []
+    for period in periods:
+        found = find(period)
+        if found is None:
+            raise _missing(store, table, period, as_of)
+        frames.append(found)
     if len(periods) > 1 and "period" not in table.names:
         frames = [
             frame.select(pl.lit(str(period)).alias("period"), pl.all())
@@ -61,7 +66,25 @@ def datasets_of(
     rows = pl.concat(frames)
     if tenants and "tenant_id" in table.names:
         rows = rows.filter(pl.col("tenant_id").is_in(list(tenants)))
+        _check_known({*tenants} - {*rows["tenant_id"]}, published, periods)
     return rows
+
+
+def _check_known(tenants: set[str], published: Published, periods: Sequence[Period]) -> None:
+    """Raise `UsageError` for a tenant of which no dataset of the periods has anything."""
+    known: set[str] = set()
+    # What has most tenants in fewest rows comes first: the others are mostly not looked at.
+    of_tenants = [table for table in DATASETS if "tenant_id" in table.names]
+    for table in sorted(of_tenants, key=lambda table: table not in (INVOICES, FINDINGS)):
+        for period in periods if tenants - known else ():
+            rows = published.rows(table, period)
+            known |= set() if rows is None else {*rows["tenant_id"].drop_nulls().unique()}
+    for stranger in sorted(tenants - known):
+        months = f"{periods[0]}..{periods[-1]}" if len(periods) > 1 else str(periods[0])
+        raise UsageError(
+            f"there is nothing of a tenant {stranger!r} in {months}",
+            remedy=did_you_mean(stranger, known, f"see `tenantbill show invoices {months}`"),
+        )
 
 
 def write_rows(rows: pl.DataFrame, shape: str) -> None:
@@ -88,18 +111,19 @@ def write_changes(changes: pl.DataFrame, shape: str) -> None:
     write_rows(changes.drop(for_programs) if shape == "table" else changes, shape)
 
 
-def _there(
-    rows: pl.DataFrame | None, published: Published, table: Table, period: Period
-) -> pl.DataFrame:
-    """The rows; where there are none yet, raises `InputMissing` with what to run."""
-    if rows is None:
-        is_there = published.run(period) is not None
-        stage = next(iter(makers(table)), "rate") if is_there else "run"
-        raise InputMissing(
-            f"there is no {table.name} of {period} that is up to date",
-            remedy=f"run `tenantbill {stage} {period}{'' if is_there else ' --feeds DIR'}`",
-        )
-    return rows
+def _missing(store: Path, table: Table, period: Period, as_of: datetime | None) -> InputMissing:
+    """The error where a period has no such dataset, with what to run or to ask instead."""
+    run = Published(store).run(period)
+    stage = next(iter(makers(table)), "rate") if run else "run"
+    remedy = f"run `tenantbill {stage} {period}{'' if run else ' --feeds DIR'}`"
+    if run and as_of:
+        remedy = f"name a later instant with --as-of: `tenantbill log {period}` has them"
+    by_then = f" as of {as_of:%Y-%m-%dT%H:%M:%SZ}" if as_of else ""
+    return InputMissing(
+        f"there is no {table.name} of {period} that is up to date{by_then}",
+        where=store,
+        remedy=remedy,
+    )
 
 
 def _table(dataset: str) -> Table:

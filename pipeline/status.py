@@ -59,9 +59,7 @@ def status_of(store: Path, periods: Sequence[Period] | None, now: datetime) -> p
         for period in wanted
     ]
     if not rows:
-        raise InputMissing(
-            "nothing is published", where=store, remedy="run `tenantbill run PERIOD --feeds DIR`"
-        )
+        raise _nothing("published", store, periods)
     listing = landed.listing()
     newest = listing.number if listing else None
     is_newest = pl.col("exports").is_null() | pl.col("exports").eq_missing(pl.lit(newest))
@@ -81,7 +79,19 @@ def log_of(store: Path, periods: Sequence[Period] | None) -> pl.DataFrame:
     ]
     wanted = None if periods is None else {str(period) for period in periods}
     asked = [row for of, row in rows if wanted is None or wanted & {*of}]
+    if not asked:
+        raise _nothing("in the log", store, periods)
     return pl.DataFrame(asked, schema=_LOG, orient="row").sort("at", maintain_order=True)
+
+
+def _nothing(what: str, store: Path, periods: Sequence[Period] | None) -> InputMissing:
+    """The error where nothing is published or in the log, of the months that are asked for or at all."""
+    of, first = "", "PERIOD"
+    if periods:
+        first, last = str(periods[0]), str(periods[-1])
+        of = f" of {first}" if first == last else f" of {first}..{last}"
+    remedy = f"run `tenantbill run {first} --feeds DIR`"
+    return InputMissing(f"nothing is {what}{of}", where=store, remedy=remedy)
 
 
 def _run_row(run: Run) -> tuple[list[str], tuple[object, ...]]:

@@ -666,10 +666,9 @@ def test_the_log_says_who_did_what_why_and_from_what(books: Books) -> None:
     assert rows[-1]["reason"] == "checked by hand"
     assert rows[-1]["plan"] == rows[-2]["plan"] is not None
     assert [row["documents"] for row in rows] == [None, 2, 0, 1]
-    assert (
-        json.loads(tenantbill("log", "2026-01", "--store", books.store, "--format", "json").stdout)
-        == []
-    )
+    nothing = tenantbill("log", "2026-01..2026-02", "--store", books.store, "--format", "json")
+    assert (nothing.exit_code, nothing.stdout) == (1, "")
+    assert "nothing is in the log of 2026-01..2026-02 [InputMissing]" in nothing.stderr
 
 
 def test_what_a_name_holds_stays_one_word_of_an_id(tmp_path: Path, clock: object) -> None:

@@ -100,7 +100,46 @@ def test_status_says_what_is_published_and_what_is_missing(tmp_path: Path) -> No
     assert "validate, split, meter, rate, invoice, access" in lines[1]
     assert "USD 10.00" in lines[2]
     assert tenantbill("status", PERIOD, "--store", store).stdout.splitlines()[1:] == [lines[2]]
-    assert tenantbill("status", "2026-01", "--store", store).exit_code == 1
+    of_no_run = tenantbill("status", "2026-01", "--store", store)
+    assert of_no_run.exit_code == 1
+    assert f"{store}: nothing is published of 2026-01 [InputMissing]" in of_no_run.stderr
+    assert "`tenantbill run 2026-01 --feeds DIR`" in of_no_run.stderr
+
+
+@pytest.mark.parametrize("words", ["show invoices 2026-10", "log", "status", "plan", "diff"])
+@pytest.mark.parametrize("what", ["nowhere", "file"])
+def test_a_place_without_a_store_is_named_and_left_as_it_is(
+    tmp_path: Path, words: str, what: str
+) -> None:
+    (tmp_path / "file").write_text("")
+    result = tenantbill(*words.split(), "--store", tmp_path / what)
+    assert result.exit_code == 1, result.output
+    told = {"nowhere": "there is no store yet", "file": "this is not a directory"}
+    assert f"{tmp_path / what}: {told[what]} [InputMissing]" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_tenant_of_whom_nothing_is_published_is_wrong_use_with_a_guess(
+    billed: tuple[Path, str],
+) -> None:
+    store, period = billed
+    for dataset in ("invoices", "unbilled", "chargeback"):
+        words = ("show", dataset, period, "--store", store, "--tenant")
+        refused = tenantbill(*words, "T11")
+        assert (refused.exit_code, refused.stdout) == (2, "")
+        assert f"there is nothing of a tenant 'T11' in {period}" in refused.stderr
+        assert "did you mean 'T1'?" in refused.stderr
+        assert tenantbill(*words, "T1").exit_code == 0
+
+
+def test_what_is_shown_as_of_an_instant_before_any_run_cannot_be_run(tmp_path: Path) -> None:
+    feeds, store = save(good("good"), tmp_path / "feeds"), tmp_path / "store"
+    bill(feeds, store, PERIOD)
+    words = ("show", "invoices", PERIOD, "--store", store, "--as-of", "2020-01-01")
+    refused = tenantbill(*words)
+    assert refused.exit_code == 1
+    assert "as of 2020-01-01T00:00:00Z [InputMissing]" in refused.stderr
+    assert f"name a later instant with --as-of: `tenantbill log {PERIOD}`" in refused.stderr
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import click
 
 from pipeline.cli import options
 from pipeline.cli.group import DONE, DONE_WITH_ERRORS, examples, main
-from pipeline.cli.work import Work, actor, at_work, now, words_of
+from pipeline.cli.work import Work, actor, at_work, check_is_store, now, words_of
 from pipeline.period import Period
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def close(
 ) -> None:
     """Issue a month's drafts, for good: of every tenant without error findings."""
     needs_somebody = False
-    with at_work(store, **surroundings) as work:
+    with at_work(store, check=lambda: check_is_store(store, periods[0]), **surroundings) as work:
         from pipeline.close import CloseRequest  # noqa: PLC0415
         from pipeline.close import close as close_period  # noqa: PLC0415
 

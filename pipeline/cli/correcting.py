@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from click.core import ParameterSource
 from pipeline.cli import options
 from pipeline.cli.group import CHANGES, DONE, DONE_WITH_ERRORS, examples, main
 from pipeline.cli.reading import usual_shape
-from pipeline.cli.work import Work, actor, at_work, now, sources, words_of
+from pipeline.cli.work import Work, actor, at_work, check_is_store, now, sources, words_of
 from pipeline.period import Period
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def plan(
 
     Without PERIOD, of all closed months. Nothing is issued.
     """
-    with at_work(store, **surroundings) as work:
+    with _comparing(store, periods, surroundings) as work:
         from pipeline.correct import make_plan, note_plan  # noqa: PLC0415
         from pipeline.planfile import write_plan  # noqa: PLC0415
         from pipeline.store.ledger import Ledger  # noqa: PLC0415
@@ -97,6 +98,14 @@ def plan(
     if exit_code and len(made.changes):
         sys.exit(CHANGES)
     sys.exit(DONE_WITH_ERRORS if made.blocked else DONE)
+
+
+def _comparing(
+    store: Path, periods: list[Period] | None, surroundings: dict[str, Any]
+) -> AbstractContextManager[Work]:
+    """The surroundings of a comparison with what is published; so there must be a store."""
+    first = periods[0] if periods else "PERIOD"
+    return at_work(store, check=lambda: check_is_store(store, first), **surroundings)
 
 
 def _tell_blocked(work: Work, blocked: Mapping[str, str]) -> None:
@@ -147,7 +156,7 @@ def diff(
 
     Without PERIOD, of all months. Nothing is published.
     """
-    with at_work(store, **surroundings) as work:
+    with _comparing(store, periods, surroundings) as work:
         import polars as pl  # noqa: PLC0415
 
         from pipeline.correct import make_diff  # noqa: PLC0415
@@ -186,7 +195,7 @@ def apply(
     """
     if not reason.strip():
         raise click.BadParameter("say why in some words", param_hint="--reason")
-    with at_work(store, **surroundings) as work:
+    with at_work(store, check=lambda: check_is_store(store), **surroundings) as work:
         from pipeline.correct import applied_before, apply_plan, make_plan  # noqa: PLC0415
         from pipeline.planfile import check_same, read_plan  # noqa: PLC0415
         from pipeline.published import Published  # noqa: PLC0415

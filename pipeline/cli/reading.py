@@ -13,7 +13,7 @@ import click
 
 from pipeline.cli import options
 from pipeline.cli.group import examples, main
-from pipeline.cli.work import now
+from pipeline.cli.work import check_is_store, now
 from pipeline.period import Period
 
 
@@ -44,6 +44,7 @@ def show(
     """Show a published dataset of a month, or of a range of months."""
     from pipeline.show import datasets_of, write_rows  # noqa: PLC0415
 
+    check_is_store(store, periods[0])
     rows = datasets_of(store, dataset, periods, tenant, as_of, is_candidate=candidate)
     write_rows(rows, format or usual_shape())
 
@@ -56,6 +57,7 @@ def status(periods: list[Period] | None, store: Path) -> None:
     from pipeline.show import write_rows  # noqa: PLC0415
     from pipeline.status import status_of  # noqa: PLC0415
 
+    check_is_store(store, periods[0] if periods else "PERIOD")
     write_rows(status_of(store, periods, now()), usual_shape())
 
 
@@ -68,6 +70,7 @@ def log(periods: list[Period] | None, store: Path, format: str | None) -> None:
     from pipeline.show import write_rows  # noqa: PLC0415
     from pipeline.status import log_of  # noqa: PLC0415
 
+    check_is_store(store, periods[0] if periods else "PERIOD")
     write_rows(log_of(store, periods), format or usual_shape())
 
 

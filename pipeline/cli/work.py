@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.errors import InputMissing
+from pipeline.remote.place import Mirrored
 from pipeline.settings import FILE, read_sources, told_nowhere
 
 if TYPE_CHECKING:
@@ -83,6 +85,17 @@ def check_told_where(feeds: Path | None) -> None:
     """Raise `UsageError` where nobody says where exports lie."""
     if feeds is None and not read_sources():
         raise told_nowhere()
+
+
+def check_is_store(store: Path, period: object = "PERIOD") -> None:
+    """Raise `InputMissing` where there is nothing to look into; an address is asked when used."""
+    if isinstance(store, Mirrored) or store.is_dir():
+        return
+    raise InputMissing(
+        "this is not a directory" if store.exists() else "there is no store yet",
+        where=store,
+        remedy=f"name the store with --store, or run `tenantbill run {period} --feeds DIR` first",
+    )
 
 
 def now() -> datetime:

@@ -137,5 +137,15 @@ def test_a_month_of_which_nothing_is_published_has_no_reports(
 ) -> None:
     refused = tenantbill("report", "2020-01", "-o", tmp_path / "r", "--store", months.store)
     assert refused.exit_code == 1
-    assert "[NothingToPrint]" in refused.stderr
+    assert "nothing of 2020-01 is published [NothingToPrint]" in refused.stderr
+    assert "run `tenantbill run 2020-01 --feeds DIR`" in refused.stderr
     assert not (tmp_path / "r").exists()
+
+
+def test_a_tenant_that_nobody_knows_has_no_report(sample: Sample, tmp_path: Path) -> None:
+    words = ("report", "2026-10", "-o", tmp_path / "r", "--store", sample.store)
+    refused = tenantbill(*words, "--tenant", "harbour-city")
+    assert refused.exit_code == 1
+    assert "nothing of 2026-10 is published for harbour-city" in refused.stderr
+    assert "did you mean 'harbor-city'?" in refused.stderr
+    assert "--draft" not in tenantbill(*words, "--tenant", "nobody").stderr

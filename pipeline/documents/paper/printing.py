@@ -22,7 +22,7 @@ from pipeline.documents.paper.pages import page
 from pipeline.documents.paper.parties import buyer_of, seller_of
 from pipeline.documents.paper.report import report_view
 from pipeline.documents.paper.wording import Wording, wording
-from pipeline.errors import BillingError
+from pipeline.errors import BillingError, did_you_mean
 from pipeline.period import Period
 
 Tables = Mapping[str, Mapping[str, Any]]
@@ -98,7 +98,7 @@ def write_reports(order: Order, folder: Path, curve: pl.DataFrame | None) -> int
     before = month_of(order.store, order.period.earlier(1), only, with_drafts=True)
     tenants = sorted(month.figures.tenants & {*month.tenants})
     if not tenants:
-        raise _nothing(order)
+        raise _nothing_to_report(order, month)
     with filling(folder) as scratch:
         write = _writer("html", scratch, words, month)
         for tenant in tenants:
@@ -128,10 +128,24 @@ def _put(file: Path, content: bytes) -> None:
 
 
 def _nothing(order: Order) -> NothingToPrint:
-    who = f" for {', '.join(sorted(order.only_tenants))}" if order.only_tenants else ""
     what = "document" if order.with_drafts else "issued document"
     return NothingToPrint(
-        f"there is no {what} of {order.period}{who}",
+        f"there is no {what} of {order.period}{_for_whom(order)}",
         remedy=f"see `tenantbill show invoices {order.period}`"
         + ("" if order.with_drafts else "; add --draft for drafts"),
     )
+
+
+def _nothing_to_report(order: Order, month: Month) -> NothingToPrint:
+    """The error where nothing is published, of the month or of the tenants that were asked for."""
+    remedy = f"run `tenantbill run {order.period} --feeds DIR`"
+    if month.figures.controls:
+        remedy = f"see `tenantbill show invoices {order.period}`"
+    for stranger in sorted((order.only_tenants or frozenset()) - month.tenants.keys())[:1]:
+        remedy = did_you_mean(stranger, month.tenants, remedy)
+    what = f"nothing of {order.period} is published{_for_whom(order)}"
+    return NothingToPrint(what, where=order.store, remedy=remedy)
+
+
+def _for_whom(order: Order) -> str:
+    return f" for {', '.join(sorted(order.only_tenants))}" if order.only_tenants else ""
