@@ -26,7 +26,7 @@ from pipeline.errors import BillingError, StoreDamaged, SystemFailed
 from pipeline.remote.faults import ChangedMeanwhile, by_our_names, failed, without_secrets
 from pipeline.remote.objects import bring_all
 from pipeline.remote.place import Mirrored, name_of
-from pipeline.store.files import about_to_write
+from pipeline.store.files import about_to_write, reading
 
 _KEEP = {
     "delta.logRetentionDuration": "interval 36500 days",
@@ -96,12 +96,11 @@ class DeltaTables:
         # All in one call: runs have a file each, and one by one they would take long.
         try:
             return _rows_of(files, schema)
-        except pl.exceptions.PolarsError as error:
-            raise StoreDamaged(
-                f"a published file cannot be read: {without_secrets(str(error))}",
-                where=next((file for file in files if not _is_readable(file, schema)), path),
-                remedy=_RESTORE,
-            ) from error
+        except pl.exceptions.PolarsError:
+            for file in files:
+                with reading(file, _RESTORE):
+                    _rows_of([file], schema)
+            raise
 
     def append(self, name: str, rows: pl.DataFrame, name_of_commit: str, after: int | None) -> None:
         """Add rows to the version `after`: in the table whole, or not at all.
@@ -163,14 +162,6 @@ def _rows_of(files: list[Path], schema: pl.Schema) -> pl.DataFrame:
         extra_columns="ignore",
     )
     return rows.collect()
-
-
-def _is_readable(file: Path, schema: pl.Schema) -> bool:
-    try:
-        _rows_of([file], schema)
-    except pl.exceptions.PolarsError:
-        return False
-    return True
 
 
 def _options(path: Path) -> dict[str, str] | None:

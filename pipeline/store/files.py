@@ -1,7 +1,7 @@
-"""Files that appear whole or not at all.
+"""Files that appear whole or not at all, and are read as they were written, or named.
 
-Belongs here: writing beside and renaming, and sending what is to lie elsewhere. Does not belong
-here: what the files hold.
+Belongs here: writing beside and renaming, sending what is to lie elsewhere, and what is said of
+files that are damaged. Does not belong here: what the files hold.
 
 Everything that the store writes passes `about_to_write` first.
 """
@@ -16,14 +16,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
+from zipfile import BadZipFile
 
-from pipeline.errors import writing
-from pipeline.remote.faults import ChangedMeanwhile
+import polars as pl
+
+from pipeline.errors import StoreDamaged, SystemFailed, writing
+from pipeline.remote.faults import ChangedMeanwhile, without_secrets
 from pipeline.remote.objects import content, create, send, send_all
 from pipeline.remote.place import Mirrored
 
 MANIFEST = "manifest.json"
 """The file that says what is in a folder."""
+
+UNREADABLE = (pl.exceptions.PolarsError, BadZipFile, EOFError, LookupError, TypeError, ValueError)
+"""What is raised where a file is not as it was written."""
 
 watchers: list[Callable[[Path], None]] = []
 """Told of every write to the store beforehand. Nobody is, but where tests end a process there."""
@@ -95,9 +101,15 @@ def write_text(path: Path, text: str) -> None:
         draft.unlink(missing_ok=True)
 
 
-def read_json(path: Path) -> Any:
-    """The value of a JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+@contextmanager
+def reading(file: Path, remedy: str) -> Iterator[None]:
+    """While a file is read: raises `StoreDamaged` where it is not as it was written."""
+    try:
+        yield
+    except (*UNREADABLE, OSError) as error:
+        raise SystemFailed.behind(error, file) or StoreDamaged(
+            f"this file is damaged: {without_secrets(str(error))}", where=file, remedy=remedy
+        ) from error
 
 
 def write_json_once(path: Path, value: Any) -> None:

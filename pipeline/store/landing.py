@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -26,8 +27,8 @@ from pipeline.exports import BESIDE, Batch
 from pipeline.remote.faults import ChangedMeanwhile
 from pipeline.remote.objects import below, bring, content, is_kept
 from pipeline.remote.place import Mirrored
-from pipeline.store.files import MANIFEST, appearing, read_json, write_json, write_json_once
-from pipeline.store.usage import LandedUsage
+from pipeline.store.files import MANIFEST, appearing, reading, write_json, write_json_once
+from pipeline.store.usage import RESTORE, LandedUsage
 from pipeline.store.usage_writer import UsageWriter
 from schemas.columns import Table
 
@@ -128,8 +129,8 @@ class LandedStore:
     def land(self, landing_id: str, batches: Iterable[Batch]) -> Taken:
         """Keep the rows of one export of a small feed."""
         if self.has(landing_id):
-            value = self._manifest(landing_id)
-            return Taken(value["rows"], value["remarks"])
+            with self._manifest(landing_id) as value:
+                return Taken(value["rows"], value["remarks"])
         with appearing(self._folder(landing_id), self._scratch) as folder:
             frames, remarks = [], Counter[str]()
             for batch in batches:
@@ -166,15 +167,15 @@ class LandedStore:
         return Landing(landing_id, totals.rows, totals.quantity, tuple(recounted), totals.remarks)
 
     def landing(self, landing_id: str) -> Landing:
-        """A landing of usage. Raises `StoreDamaged` where it is gone."""
-        value = self._manifest(landing_id)
-        return Landing(
-            landing_id,
-            tuple(value["rows"]),
-            tuple(map(Decimal, value["quantity"])),
-            tuple(one and (one[0], Decimal(one[1])) for one in value["recounted"]),
-            tuple(value.get("remarks") or ({},) * len(value["rows"])),
-        )
+        """A landing of usage. Raises `StoreDamaged` where it is gone, or not as it was written."""
+        with self._manifest(landing_id) as value:
+            return Landing(
+                landing_id,
+                tuple(value["rows"]),
+                tuple(map(Decimal, value["quantity"])),
+                tuple(one and (one[0], Decimal(one[1])) for one in value["recounted"]),
+                tuple(value.get("remarks") or ({},) * len(value["rows"])),
+            )
 
     def usage(self, landing_id: str) -> LandedUsage:
         """The rows of a landing of usage."""
@@ -195,13 +196,14 @@ class LandedStore:
     def rows_of(self, export: ListedExport, table: Table) -> pl.DataFrame:
         """All rows of an export of a small feed: its columns, `row`, `defects`, `raw`.
 
-        Raises `StoreDamaged` where they are gone.
+        Raises `StoreDamaged` where they are gone, or not as they were written.
         """
-        self._manifest(export.landing)
-        file = self._folder(export.landing) / "rows.parquet"
+        with self._manifest(export.landing):
+            file = self._folder(export.landing) / "rows.parquet"
         if not bring(file):
             return pl.DataFrame(schema=pl.Schema({**table.dtypes, **BESIDE}))
-        return pl.read_parquet(file, glob=False)
+        with reading(file, RESTORE):
+            return pl.read_parquet(file, glob=False)
 
     def listing(self, as_of: datetime | None = None) -> Listing | None:
         """The newest listing, if any export was ever taken in; or the newest one by an instant."""
@@ -238,8 +240,12 @@ class LandedStore:
             return [one.path for one in below(self._listings) if one.path.suffix == ".json"]
         return list(self._listings.glob("*.json"))
 
-    def _manifest(self, landing_id: str) -> Any:
-        """What a landing says of itself. Raises `StoreDamaged` where it is gone."""
+    @contextmanager
+    def _manifest(self, landing_id: str) -> Iterator[Any]:
+        """What a landing says of itself, to be read in the block.
+
+        Raises `StoreDamaged` where it is gone, or not as it was written.
+        """
         manifest = self._folder(landing_id) / MANIFEST
         if not bring(manifest):
             raise StoreDamaged(
@@ -248,7 +254,8 @@ class LandedStore:
                 remedy="restore landed/ from a backup; while no month is closed, you may also put "
                 "the exports back as they were and run `tenantbill ingest PERIOD --feeds DIR`",
             )
-        return read_json(manifest)
+        with reading(manifest, RESTORE):
+            yield json.loads(manifest.read_text(encoding="utf-8"))
 
     def _file(self, number: int) -> Path:
         return self._listings / f"{number:08d}.json"

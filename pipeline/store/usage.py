@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from mmap import ACCESS_READ, mmap
@@ -39,6 +40,7 @@ import polars as pl
 
 from pipeline.measures.arrays import Ints, Texts, Whole
 from pipeline.remote.objects import bring
+from pipeline.store.files import reading
 from schemas.feeds import USAGE
 
 Words = npt.NDArray[np.uint64]
@@ -71,6 +73,13 @@ SLOT_BITS, HASH_BITS, POSITION_BITS = 8, 36, 20
 """The parts of a key, from the highest bit down."""
 
 
+RESTORE = (
+    "restore landed/ from a backup; while no month is closed, you may also remove the folder of "
+    "this file, put the exports back as they were and run `tenantbill ingest PERIOD --feeds DIR`"
+)
+"""What to do about a file of a landing that is damaged."""
+
+
 @lru_cache(1 << 16)
 def slot_of(tenant: str) -> int:
     """The slot of a tenant: the same on every machine and in every version."""
@@ -93,7 +102,7 @@ class Stretch:
 
 
 class LandedUsage:
-    """Reads a landing of usage."""
+    """Reads a landing of usage. Raises `StoreDamaged` where a file is seen to be damaged."""
 
     def __init__(self, folder: Path, rows: tuple[int, ...]) -> None:
         self._folder = folder
@@ -101,18 +110,19 @@ class LandedUsage:
 
     def cells(self) -> pl.DataFrame:
         """run, chunk, day, slot, rows: in order of position."""
-        return pl.read_parquet(self._file("cells.parquet"), glob=False)
+        with self._scan("cells") as cells:
+            return cells.collect()
 
     def days(self) -> list[int]:
         """The UTC days on which rows start, in days since 1970."""
-        cells = pl.read_parquet(self._file("cells.parquet"), glob=False, columns=["day"])
-        return cells["day"].unique().to_list()
+        with self._scan("cells") as cells:
+            return cells.select("day").collect()["day"].unique().to_list()
 
     def stored_rows(self) -> int:
         """How many rows there are, by the size of what is stored."""
         sound = self._file("key.bin").stat().st_size // np.dtype(COLUMNS["key"]).itemsize
-        broken = pl.scan_parquet(self._file("broken.parquet"), glob=False)
-        return sound + int(broken.select(pl.len()).collect().item())
+        with self._scan("broken") as broken:
+            return sound + int(broken.select(pl.len()).collect().item())
 
     def kinds(self, slots: range) -> pl.DataFrame:
         """The words of the kinds of some slots, and their `code`."""
@@ -131,13 +141,20 @@ class LandedUsage:
 
     def named_subscriptions(self) -> pl.DataFrame:
         """slot, subscription_id: which subscriptions the rows of a slot name."""
-        named = pl.read_parquet(self._file("named.parquet"), glob=False)
-        return named.select("slot", "subscription_id").unique()
+        with self._scan("named") as named:
+            return named.select("slot", "subscription_id").collect().unique()
 
     def _words(self, name: str, slots: range) -> pl.DataFrame:
         is_inside = pl.col("slot").is_between(slots.start, slots.stop - 1)
+        with self._scan(name) as words:
+            return words.filter(is_inside).drop("slot").collect()
+
+    @contextmanager
+    def _scan(self, name: str) -> Iterator[pl.LazyFrame]:
+        """What is kept in words, to be collected in the block."""
         file = self._file(f"{name}.parquet")
-        return pl.scan_parquet(file, glob=False).filter(is_inside).drop("slot").collect()
+        with reading(file, RESTORE):
+            yield pl.scan_parquet(file, glob=False)
 
     def read(self, column: str, stretches: Iterable[Stretch]) -> npt.NDArray[Any]:
         """A column of some stretches, one after the other."""
@@ -145,18 +162,20 @@ class LandedUsage:
         stretches = list(stretches)
         values = np.empty(sum(one.rows for one in stretches), dtype)
         filled = 0
-        with self._file(f"{column}.bin").open("rb", buffering=0) as file:
+        path = self._file(f"{column}.bin")
+        with reading(path, RESTORE), path.open("rb", buffering=0) as file:
             for one in stretches:
                 file.seek(one.first * dtype.itemsize)
                 part = values[filled : filled + one.rows]
                 if file.readinto(part.data) != part.nbytes:
-                    raise AssertionError(f"{file.name} ends before its rows")
+                    raise EOFError("it ends before its rows")
                 filled += one.rows
         return values
 
     def take(self, column: str, positions: Ints) -> npt.NDArray[Any]:
         """A column's values at some positions."""
-        values: npt.NDArray[Any] = self._mapped(column, COLUMNS[column])[positions]
+        with reading(self._file(f"{column}.bin"), RESTORE):
+            values: npt.NDArray[Any] = self._mapped(column, COLUMNS[column])[positions]
         return values
 
     def keys_below(self, key: int, among: Stretch) -> int:

@@ -7,7 +7,8 @@ thrown away; the next run makes it anew.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from zipfile import ZipFile
@@ -16,7 +17,9 @@ import polars as pl
 
 from pipeline.errors import writing
 from pipeline.remote.objects import bring, is_kept
-from pipeline.store.files import appearing_file
+from pipeline.store.files import appearing_file, reading
+
+_REMEDY = "delete this file, or all of work/, and run again: it is made anew"
 
 
 class WorkStore:
@@ -46,12 +49,15 @@ class WorkStore:
                     frame.write_ipc_stream(member)
 
     def load(self, name: str, key: str) -> pl.DataFrame:
-        """One frame of an outcome."""
+        """One frame of an outcome. Raises `StoreDamaged` where it is not as it was written."""
         with self._opened(name) as packed:
             return pl.read_ipc_stream(BytesIO(packed.read(key)))
 
     def load_all(self, name: str, but: str = "") -> dict[str, pl.DataFrame]:
-        """All frames of an outcome, but one if that is named."""
+        """All frames of an outcome, but one if that is named.
+
+        Raises `StoreDamaged` where it is not as it was written.
+        """
         with self._opened(name) as packed:
             return {
                 key: pl.read_ipc_stream(BytesIO(packed.read(key)))
@@ -63,10 +69,12 @@ class WorkStore:
         """Remove what runs that were killed left half-written. The caller holds the lock."""
         shutil.rmtree(self._scratch, ignore_errors=True)
 
-    def _opened(self, name: str) -> ZipFile:
+    @contextmanager
+    def _opened(self, name: str) -> Iterator[ZipFile]:
         file = self._file(name)
         bring(file)
-        return ZipFile(file)
+        with reading(file, _REMEDY), ZipFile(file) as packed:
+            yield packed
 
     def _file(self, name: str) -> Path:
         return self._root / name[:2] / f"{name}.zip"
