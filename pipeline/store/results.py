@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -137,20 +137,35 @@ class ResultStore:
         """Something that writes parts while the block goes on; they are written once it ends.
 
         Datasets are tables apart, so they are written side by side; all parts of one are to be
-        given together.
+        given together. Of all that fails, writing or the block, what failed first is raised: what
+        fails after it may only follow from it.
         """
+        failures: list[BaseException] = []
+
+        def attempt(table: Table, parts: Parts) -> None:
+            try:
+                self._write(period, table, parts)
+            except BaseException as error:
+                failures.append(error)
+                raise
+
+        def raise_first() -> None:
+            if failures:
+                raise failures[0]
+
         with ThreadPoolExecutor(len(tables), thread_name_prefix="writer") as writers:
-            tasks: list[Future[None]] = []
 
             def write(parts: Parts) -> None:
-                datasets = sorted({name for name, _ in parts})
-                tasks.extend(
-                    writers.submit(self._write, period, tables[name], parts) for name in datasets
-                )
+                raise_first()
+                for name in sorted({name for name, _ in parts}):
+                    writers.submit(attempt, tables[name], parts)
 
-            yield write
-        for task in tasks:
-            task.result()
+            try:
+                yield write
+            except Exception:
+                raise_first()
+                raise
+        raise_first()
 
     def _write(self, period: Period, table: Table, parts: Parts) -> None:
         """Write the parts of one dataset."""
