@@ -86,7 +86,7 @@ def read_plan(path: Path) -> Asked:
         raise PlanUnreadable(
             "there is no such file", where=path, remedy="write one with `tenantbill plan --output`"
         ) from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise PlanUnreadable(
             f"this is no plan that can be applied: {error}",
             where=path,

@@ -533,6 +533,7 @@ def test_a_plan_of_another_version_is_refused(
         lambda text: text[:-20],
         lambda _: "[]",
         lambda _: "{}",
+        lambda _: "[" * 100_000,
         lambda text: text.replace('"tenantbill_plan": 1', '"tenantbill_plan": 2'),
     ],
 )
