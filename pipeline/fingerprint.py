@@ -52,20 +52,26 @@ def code_version(*places: str) -> str:
     return digest.hexdigest()[:16]
 
 
+READING = (
+    "schemas/columns.py",
+    "schemas/feeds.py",
+    "pipeline/exports",
+    "pipeline/sources",
+    "pipeline/measures/arrays.py",
+    "pipeline/measures/codes.py",
+    "pipeline/store/dictionary.py",
+    "pipeline/store/events_writer.py",
+    "pipeline/store/landing.py",
+    "pipeline/store/numbers_writer.py",
+    "pipeline/store/usage.py",
+    "pipeline/store/usage_writer.py",
+)
+"""All code that decides what an export's rows are once landed."""
+
+
 def reading_code() -> str:
-    """The version of all code that decides what an export's rows are once landed."""
-    return code_version(
-        "schemas/columns.py",
-        "schemas/feeds.py",
-        "pipeline/exports",
-        "pipeline/sources",
-        "pipeline/measures/codes.py",
-        "pipeline/store/dictionary.py",
-        "pipeline/store/events_writer.py",
-        "pipeline/store/landing.py",
-        "pipeline/store/usage.py",
-        "pipeline/store/usage_writer.py",
-    )
+    """The version of the code that decides what an export's rows are once landed."""
+    return code_version(*READING)
 
 
 def billing_code() -> str:
