@@ -85,7 +85,7 @@ def log_of(store: Path, periods: Sequence[Period] | None) -> pl.DataFrame:
 
 
 def _nothing(what: str, store: Path, periods: Sequence[Period] | None) -> InputMissing:
-    """The error where nothing is published or in the log, of the months that are asked for or at all."""
+    """The error where nothing is there, of the months that are asked for or at all."""
     of, first = "", "PERIOD"
     if periods:
         first, last = str(periods[0]), str(periods[-1])
