@@ -91,7 +91,8 @@ A file under `NAME/` that is none of these ends the run; hidden files are passed
 - Exact decimal `12+6`: up to 12 digits, a point, up to 6 digits: `1250`, `0.0075`. No exponent, no
   comma, never a float (a float column of a Parquet file is refused).
 - Instant: ISO 8601 with `Z` or an offset; without either it is UTC; whole numbers are epoch
-  milliseconds. Digits beyond microseconds are cut. A date alone is not an instant.
+  milliseconds. A fraction has up to 9 digits, and those beyond microseconds are cut. A date alone
+  is not an instant.
 - Date: `YYYY-MM-DD`, a local day of the tenant.
 - Whole number: digits, with a sign or without.
 

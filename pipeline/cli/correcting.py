@@ -180,7 +180,7 @@ def diff(
 @click.argument("plan_file", metavar="PLANFILE", type=click.Path(path_type=Path))
 @options.store
 @click.option("--reason", required=True, help="Why, for the log and whoever reads it later.")
-@options.feeds_if_any
+@options.feeds_of_plan
 @options.of_work
 def apply(
     plan_file: Path,

@@ -121,7 +121,14 @@ feeds_if_any = option(
     "--feeds",
     type=PlaceParameter(),
     default=None,
-    show_default="the exports as they were taken in last",
+    show_default="the settings' [[source]]s alone; without any, what was taken in last",
+    help="Where the exports lie: a folder, or an address such as s3://bucket/exports.",
+)
+feeds_of_plan = option(
+    "--feeds",
+    type=PlaceParameter(),
+    default=None,
+    show_default="where the plan found them",
     help="Where the exports lie: a folder, or an address such as s3://bucket/exports.",
 )
 tenant = option("--tenant", multiple=True, help="Only this tenant; may be given again.")
@@ -179,7 +186,7 @@ def of_work(command: Command) -> Command:
             "--memory",
             type=MemoryParameter(),
             default=None,
-            show_default="half the machine's, at most 4GiB",
+            show_default="half the machine's, at most 4GiB, or 700MiB a worker if more",
             help="What all of it may take, like 2GiB.",
         ),
         option(
