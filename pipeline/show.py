@@ -13,6 +13,7 @@ from io import BytesIO, StringIO
 from pathlib import Path
 from shutil import get_terminal_size
 
+import click
 import polars as pl
 
 from pipeline.errors import InputMissing, UsageError, did_you_mean
@@ -66,12 +67,15 @@ def datasets_of(
     rows = pl.concat(frames)
     if tenants and "tenant_id" in table.names:
         rows = rows.filter(pl.col("tenant_id").is_in(list(tenants)))
-        _check_known({*tenants} - {*rows["tenant_id"]}, published, periods)
+        _note_strangers({*tenants} - {*rows["tenant_id"]}, published, periods)
     return rows
 
 
-def _check_known(tenants: set[str], published: Published, periods: Sequence[Period]) -> None:
-    """Raise `UsageError` for a tenant of which no dataset of the periods has anything."""
+def _note_strangers(tenants: set[str], published: Published, periods: Sequence[Period]) -> None:
+    """Say on stderr of which tenants no dataset of the periods has anything.
+
+    That may be so, of one without a contract in force; mostly its id is misspelt.
+    """
     known: set[str] = set()
     # What has most tenants in fewest rows comes first: the others are mostly not looked at.
     of_tenants = [table for table in DATASETS if "tenant_id" in table.names]
@@ -81,10 +85,9 @@ def _check_known(tenants: set[str], published: Published, periods: Sequence[Peri
             known |= set() if rows is None else {*rows["tenant_id"].drop_nulls().unique()}
     for stranger in sorted(tenants - known):
         months = f"{periods[0]}..{periods[-1]}" if len(periods) > 1 else str(periods[0])
-        raise UsageError(
-            f"there is nothing of a tenant {stranger!r} in {months}",
-            remedy=did_you_mean(stranger, known, f"see `tenantbill show invoices {months}`"),
-        )
+        guess = did_you_mean(stranger, known, f"see `tenantbill show invoices {months}`")
+        words = f"there is nothing of a tenant {stranger!r} in {months}; {guess}"
+        click.echo(visible(words), err=True)
 
 
 def write_rows(rows: pl.DataFrame, shape: str) -> None:
