@@ -35,7 +35,7 @@ from pipeline.stages.terms_rules import Frames
 from pipeline.steps import Progress, Step
 from pipeline.store.landing import LandedStore, Listing
 from pipeline.store.ledger import Ledger
-from pipeline.store.results import Parts, ResultStore, Run, Write
+from pipeline.store.results import ResultStore, Run, Write
 from pipeline.store.work import WorkStore
 from schemas.datasets import FINDINGS
 from schemas.feeds import TERMS
@@ -93,10 +93,6 @@ def _writing(request: Request) -> AbstractContextManager[Write]:
     return ResultStore(request.store).writing(request.period, TABLES)
 
 
-def _leave(_: Parts) -> None:
-    """Write nothing."""
-
-
 def execute(request: Request, executor: Executor, progress: Progress) -> Done:
     """Bring the asked stages up to date and publish them together; the caller holds the lock."""
     with _writing(request) as write:
@@ -105,11 +101,11 @@ def execute(request: Request, executor: Executor, progress: Progress) -> Done:
 
 
 def work_out(
-    request: Request, executor: Executor, progress: Progress, write: Write = _leave
+    request: Request, executor: Executor, progress: Progress, write: Write | None = None
 ) -> WorkedOut:
     """Bring the asked stages up to date, as far as they are not, and publish nothing.
 
-    Each stage's results are handed to `write` while the next one is at work.
+    Each stage's results are handed to `write`, if anybody writes, while the next one is at work.
     """
     landed, results = LandedStore(request.store), ResultStore(request.store)
     work = WorkStore(request.store)
@@ -153,9 +149,11 @@ def work_out(
     for stage in todo:
         progress(Step(stage.name))
         draft.add(stage, stage.conclude(evidence))
-        write(draft.of_stage(stage))
+        if write is not None:
+            write(draft.of_stage(stage))
         current[stage.name] = parts[stage.name]
-    write(draft.of_all_stages())
+    if write is not None:
+        write(draft.of_all_stages())
     in_order = {stage.name: current[stage.name] for stage in STAGES if stage.name in current}
     redone = tuple(stage.name for stage in todo)
     return WorkedOut(request, listing, inputs, in_order, draft, latest, redone)
